@@ -1,0 +1,43 @@
+"""Every error that PainLake raises on purpose: what was wrong, where, and what to do."""
+
+from schemas.faults import FAULTS, Fault
+
+
+class PainLakeError(Exception):
+    """Something failed; the command ends with `exit_code` and one line."""
+
+    exit_code = 1
+
+
+class UserError(PainLakeError):
+    """Wrong use or bad input: named in one line, before anything is written."""
+
+    exit_code = 2
+
+
+class RunInProgressError(PainLakeError):
+    """Another run holds the study."""
+
+    exit_code = 3
+
+
+class Rejection(Exception):  # noqa: N818 - a verdict on a delivery, not a failure of the program
+    """A delivery cannot be accepted: a code from `schemas.faults` and what was found.
+
+    Args:
+        code: a code of `schemas.faults`.
+        detail: measured values in words, never an identity.
+
+    >>> Rejection("EMPTY_FILE").fault.meaning
+    'zero bytes'
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+    @property
+    def fault(self) -> Fault:
+        """The code's meaning and next step."""
+        return FAULTS[self.code]

@@ -1,0 +1,199 @@
+"""Reading media from memory: what a container holds, its frames with their true times, its sound.
+
+Times are presentation times in seconds on the container's own clock, with 0 at the container's start; so an audio
+track that starts late starts late here too. Nothing here writes to a disk.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from pipelines.errors import Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame: `image` is uint8, height x width x 3 (RGB) or height x width (luma), as shown (rotated)."""
+
+    index: int
+    timestamp_s: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Mono sound: float32 samples in -1..1 at `sample_rate_hz`; the first one is heard at `start_s`."""
+
+    samples: NDArray[np.float32]
+    sample_rate_hz: int
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track as its packets tell, without decoding.
+
+    `start_s`, `end_s`: of the packets present; `declared_s`: the length its header claims; `packets` of
+    `declared_packets` (0 where the header does not say) are there.
+    """
+
+    kind: Literal["video", "audio"]
+    codec: str
+    packets: int
+    declared_packets: int
+    start_s: float
+    end_s: float
+    declared_s: float | None
+    sample_rate_hz: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def open_media(media: bytes) -> InputContainer:
+    """Open media from memory.
+
+    Raises:
+        Rejection: `NO_INDEX` or `TYPE_MISMATCH` where no demuxer can read them.
+    """
+    try:
+        return av.open(io.BytesIO(media), mode="r", metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        if media[4:8] in _BOXES and b"moov" not in media:
+            raise Rejection("NO_INDEX", "the container has no index") from error
+        raise Rejection("TYPE_MISMATCH", f"no demuxer can open it: {type(error).__name__}") from error
+
+
+_BOXES = (b"ftyp", b"mdat", b"wide", b"free", b"skip")
+
+
+def tracks(media: bytes) -> list[Track]:
+    """The first video and the first audio track, by walking all packets.
+
+    Raises:
+        Rejection: the container cannot be opened, or holds neither.
+    """
+    with open_media(media) as container:
+        chosen = [streams[0] for streams in (container.streams.video, container.streams.audio) if streams]
+        if not chosen:
+            raise Rejection("TYPE_MISMATCH", "neither video nor audio in it")
+        origin = container_start_s(container)
+        spans: dict[int, list[float]] = {stream.index: [] for stream in chosen}
+        ends: dict[int, float] = {}
+        try:
+            for packet in container.demux(chosen):
+                if packet.pts is None or packet.size == 0:
+                    continue
+                at = float(packet.pts * packet.time_base) - origin
+                spans[packet.stream.index].append(at)
+                end = at + float((packet.duration or 0) * packet.time_base)
+                ends[packet.stream.index] = max(ends.get(packet.stream.index, 0.0), end)
+        except av.error.FFmpegError as error:
+            raise Rejection("TRUNCATED", f"the packets end early: {type(error).__name__}") from error
+        return [
+            Track(
+                kind="video" if stream.type == "video" else "audio",
+                codec=stream.codec_context.name,
+                packets=len(spans[stream.index]),
+                declared_packets=stream.frames,
+                start_s=min(spans[stream.index], default=0.0),
+                end_s=ends.get(stream.index, 0.0),
+                declared_s=_declared_s(container, stream),
+                sample_rate_hz=stream.codec_context.sample_rate if isinstance(stream, av.AudioStream) else None,
+                width=stream.codec_context.width if isinstance(stream, av.VideoStream) else None,
+                height=stream.codec_context.height if isinstance(stream, av.VideoStream) else None,
+            )
+            for stream in chosen
+        ]
+
+
+def _declared_s(container: InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return None if container.duration is None else container.duration / av.time_base
+
+
+def container_start_s(container: InputContainer) -> float:
+    """The container's own start on its clock, in seconds: where time 0 is here."""
+    return 0.0 if container.start_time is None else container.start_time / av.time_base
+
+
+def video_frames(
+    media: bytes, *, pixels: Literal["rgb", "luma"], max_width: int | None = None, every: int = 1
+) -> Iterator[Frame]:
+    """Decode the first video track, frame by frame, in presentation order.
+
+    Args:
+        media: a whole file.
+        pixels: what to give.
+        max_width: scale down to at most this width (of the coded frame) while converting.
+        every: convert and give each n-th frame only; `Frame.index` still counts all decoded frames.
+
+    Yields:
+        frames with their true times; one that cannot be decoded is not given.
+    """
+    target = "rgb24" if pixels == "rgb" else "gray"
+    with open_media(media) as container:
+        stream = container.streams.video[0]
+        # One thread: the workers are processes already, and frame threads would multiply their memory.
+        stream.thread_type = "NONE"
+        origin = container_start_s(container)
+        index = -1
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for frame in decoded:
+                if not isinstance(frame, av.VideoFrame) or frame.pts is None or frame.time_base is None:
+                    continue
+                index += 1
+                if index % every:
+                    continue
+                width, height = frame.width, frame.height
+                if max_width is not None and width > max_width:
+                    width, height = max_width, round(height * max_width / width / 2) * 2
+                image = frame.reformat(width=width, height=height, format=target).to_ndarray()
+                yield Frame(index, float(frame.pts * frame.time_base) - origin, upright(image, frame.rotation))
+
+
+def upright(image: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:
+    """The image as it is to be shown: turned counter-clockwise by the container's display matrix."""
+    quarter_turns = round(rotation_deg / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+
+
+def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
+    """Decode the first audio track to mono at one rate.
+
+    Returns:
+        The sound, or None where there is no audio track or nothing in it can be decoded.
+    """
+    with open_media(media) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        origin = container_start_s(container)
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hz)
+        parts: list[NDArray[np.float32]] = []
+        start_s: float | None = None
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for frame in decoded:
+                if not isinstance(frame, av.AudioFrame):
+                    continue
+                if start_s is None and frame.pts is not None and frame.time_base is not None:
+                    start_s = float(frame.pts * frame.time_base) - origin
+                parts.extend(out.to_ndarray()[0] for out in resampler.resample(frame))
+        if not parts:
+            return None
+        parts.extend(out.to_ndarray()[0] for out in resampler.resample(None))
+        return Sound(np.concatenate(parts), sample_rate_hz, start_s or 0.0)
