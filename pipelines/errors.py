@@ -1,5 +1,7 @@
 """Every error that PainLake raises on purpose: what was wrong, where, and what to do."""
 
+from typing import NamedTuple
+
 from schemas.faults import FAULTS, Fault
 
 
@@ -41,3 +43,15 @@ class Rejection(Exception):  # noqa: N818 - a verdict on a delivery, not a failu
     def fault(self) -> Fault:
         """The code's meaning and next step."""
         return FAULTS[self.code]
+
+
+class Reason(NamedTuple):
+    """A code given to a delivery and what was found; a stage may give several where a `Rejection` gives one.
+
+    Args:
+        code: a code of `schemas.faults`, of any effect.
+        detail: measured values in words, never an identity.
+    """
+
+    code: str
+    detail: str

@@ -7,7 +7,7 @@ track that starts late starts late here too. Nothing here writes to a disk.
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import av
 import numpy as np
@@ -19,11 +19,16 @@ from pipelines.errors import Rejection
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded frame: `image` is uint8, height x width x 3 (RGB) or height x width (luma), as shown (rotated)."""
+    """One decoded frame: `image` is uint8, height x width x 3 (RGB) or height x width (luma), as shown (rotated).
+
+    `shown_width_px` and `shown_height_px` are the size as shown before any scaling down.
+    """
 
     index: int
     timestamp_s: float
     image: NDArray[np.uint8]
+    shown_width_px: int
+    shown_height_px: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,9 @@ def _declared_s(container: InputContainer, stream: av.VideoStream | av.AudioStre
 
 def container_start_s(container: InputContainer) -> float:
     """The container's own start on its clock, in seconds: where time 0 is here."""
-    return 0.0 if container.start_time is None else container.start_time / av.time_base
+    # PyAV's stub says int, yet a container without timestamps gives None.
+    start_time = cast("int | None", container.start_time)
+    return 0.0 if start_time is None else start_time / av.time_base
 
 
 def video_frames(
@@ -150,7 +157,7 @@ def video_frames(
             except av.error.FFmpegError:
                 continue
             for frame in decoded:
-                if not isinstance(frame, av.VideoFrame) or frame.pts is None or frame.time_base is None:
+                if frame.pts is None or frame.time_base is None:
                     continue
                 index += 1
                 if index % every:
@@ -158,14 +165,20 @@ def video_frames(
                 width, height = frame.width, frame.height
                 if max_width is not None and width > max_width:
                     width, height = max_width, round(height * max_width / width / 2) * 2
-                image = frame.reformat(width=width, height=height, format=target).to_ndarray()
-                yield Frame(index, float(frame.pts * frame.time_base) - origin, upright(image, frame.rotation))
+                scaled = frame.reformat(width=width, height=height, format=target)
+                image = upright(np.asarray(scaled.to_ndarray(), dtype=np.uint8), frame.rotation)
+                shown = (frame.height, frame.width) if _on_its_side(frame.rotation) else (frame.width, frame.height)
+                yield Frame(index, float(frame.pts * frame.time_base) - origin, image, *shown)
 
 
 def upright(image: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:
     """The image as it is to be shown: turned counter-clockwise by the container's display matrix."""
     quarter_turns = round(rotation_deg / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+
+
+def _on_its_side(rotation_deg: int) -> bool:
+    return round(rotation_deg / 90) % 2 == 1
 
 
 def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
@@ -188,8 +201,6 @@ def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
             except av.error.FFmpegError:
                 continue
             for frame in decoded:
-                if not isinstance(frame, av.AudioFrame):
-                    continue
                 if start_s is None and frame.pts is not None and frame.time_base is not None:
                     start_s = float(frame.pts * frame.time_base) - origin
                 parts.extend(out.to_ndarray()[0] for out in resampler.resample(frame))

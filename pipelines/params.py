@@ -28,6 +28,8 @@ class StudyParams(Block):
     """The hospital's time zone: study days and times of day are its."""
     workers: int = Field(default=0, ge=0)
     """Worker processes; 0 takes one a core."""
+    unit_timeout_s: float = Field(default=900.0, gt=0)
+    """How long one stage of one recording may take in a worker."""
 
     @field_validator("timezone")
     @classmethod
@@ -77,9 +79,63 @@ class PseudonymiseParams(Block):
 class QualityParams(Block):
     """Thresholds of the quality measures; units are in the names."""
 
+    min_duration_s: float = Field(default=3.0, ge=0)
+    max_missing_s: float = Field(default=0.25, ge=0)
+    """What may be missing of the declared length: a few frames and the encoder's padding."""
+    max_decode_error_share: float = Field(default=0.1, ge=0, le=1)
+    max_frame_gap_s: float = Field(default=5.0, gt=0)
+    """A longer interval between frames is no frame rate: the timestamps are wrong."""
+    min_fps: float = Field(default=15.0, ge=0)
+    """Shorter expressions than two frames of this rate go unseen."""
+    max_frame_interval_cv: float = Field(default=0.1, ge=0)
+    max_av_length_difference_s: float = Field(default=0.5, ge=0)
+    min_width_px: int = Field(default=240, ge=0)
+    min_height_px: int = Field(default=240, ge=0)
+    min_brightness: float = Field(default=40.0, ge=0, le=255)
+    min_sharpness: float = Field(default=20.0, ge=0)
+    image_every: int = Field(default=5, ge=1)
+    """Picture measures are taken on each n-th frame."""
+    image_side_px: int = Field(default=320, ge=64)
+    """The longer side is scaled down to this first, so that resolutions compare."""
+    min_audio_level_dbfs: float = Field(default=-50.0, le=0)
+    max_clipping_share: float = Field(default=0.001, ge=0, le=1)
+    min_snr_db: float = 10.0
+    min_speech_share: float = Field(default=0.1, ge=0, le=1)
+    speech_on: float = Field(default=0.5, gt=0, lt=1)
+    """Speech begins at this probability."""
+    speech_off: float = Field(default=0.35, gt=0, lt=1)
+    """Speech ends below this probability."""
+    min_speech_s: float = Field(default=0.25, ge=0)
+    min_silence_s: float = Field(default=0.1, ge=0)
+
 
 class FaceParams(Block):
-    """The face stage."""
+    """How faces are found and measured."""
+
+    model_path: str | None = None
+    """Another Face Landmarker model than the packaged one; state its `model_sha256` too."""
+    model_sha256: str = Field(
+        default="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff", pattern="^[0-9a-f]{64}$"
+    )
+    max_width_px: int = Field(default=640, ge=160)
+    """Wider frames are scaled down to this before the landmarker sees them."""
+    min_detection_confidence: float = Field(default=0.5, ge=0, le=1)
+    min_presence_confidence: float = Field(default=0.5, ge=0, le=1)
+    min_tracking_confidence: float = Field(default=0.5, ge=0, le=1)
+    max_turn_rad: float = Field(default=0.7, gt=0, le=1.6)
+    """Action units from geometry are NULL where the head is pitched or turned further than this."""
+    presence_r: float = Field(default=1.0, gt=0, le=5)
+    """An action unit is present from this intensity on: FACS's trace level."""
+    eyes_closed_r: float = Field(default=2.5, gt=0, le=5)
+    """AU43 and AU45 are present from this intensity on: lids half closed."""
+    min_coverage: float = Field(default=0.8, ge=0, le=1)
+    """LOW_FACE_COVERAGE where a smaller share of the frames shows a face."""
+    count_every_s: float = Field(default=1.0, gt=0)
+    """How often faces are counted."""
+    second_face_min_size: float = Field(default=0.4, gt=0, le=1)
+    """A further face counts from this share of the largest one's height on."""
+    second_face_min_share: float = Field(default=0.1, gt=0, le=1)
+    """MULTI_PERSON where at least this share of the counts (and two of them, if there are two) shows a second face."""
 
 
 class VoiceParams(Block):
@@ -87,16 +143,27 @@ class VoiceParams(Block):
 
     sample_rate_hz: int = Field(default=16_000, ge=8_000)
     """One rate for all, since jitter and shimmer shift with it."""
+    min_segment_s: float = Field(default=0.5, ge=0.1)
+    """A shorter stretch of sound has no functionals: they would rest on a handful of frames."""
 
 
 class AlignParams(Block):
     """The common grid."""
 
     grid_hz: float = Field(default=25.0, gt=0, le=100)
+    max_gap_s: float = Field(default=0.2, gt=0)
+    """Between valid frames further apart than this nothing is interpolated."""
 
 
 class ValidateParams(Block):
-    """What the gate lets through."""
+    """What the rules across tables let through; bounds of single columns stand in `schemas/`."""
+
+    control_max_nrs: float = Field(default=0.0, ge=0, le=10)
+    """A control's score above this is a warning."""
+    control_max_recordings: int = Field(default=1, ge=1)
+    """More current recordings of a control are a warning."""
+    duration_tolerance_s: float = Field(default=1.0, ge=0)
+    """A time this far beyond the end of its recording is a warning."""
 
 
 class PublishParams(Block):
@@ -105,6 +172,9 @@ class PublishParams(Block):
     nrs_window_h: float = Field(default=24.0, gt=0)
     """The nearest pain score must lie within this of the recording."""
     keep_warehouses: int = Field(default=3, ge=1)
+    """How many built DuckDB files stay; an older version can always be built again."""
+    memory_limit_mb: int = Field(default=2000, ge=256)
+    """What DuckDB may take while it builds."""
 
 
 class VersionParams(Block):
@@ -129,8 +199,12 @@ class Params(Block):
     version: VersionParams = VersionParams()
 
 
-def read_params(path: Path) -> Params:
+def read_params(path: Path, *, complete: bool = False) -> Params:
     """Read `params.yaml`.
+
+    Args:
+        path: the file.
+        complete: whether every block must be there, as DVC wants it in a study.
 
     Raises:
         UserError: the file is missing, is no YAML, or has a key or value that does not fit; one line says which.
@@ -144,9 +218,14 @@ def read_params(path: Path) -> Params:
     if not isinstance(values, dict):
         raise UserError(f"{path} holds no blocks of parameters")
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate({name: {} if block is None else block for name, block in values.items()})
     except ValidationError as error:
         raise UserError(f"{path}: {_explain(error)}") from error
+    blocks = [field.alias or name for name, field in Params.model_fields.items()]
+    missing = [block for block in blocks if values.get(block) is None]
+    if complete and missing:
+        raise UserError(f"{path}: the block {missing[0]!r} is missing; `{missing[0]}: {{}}` takes all its defaults")
+    return params
 
 
 def _explain(error: ValidationError) -> str:

@@ -20,6 +20,7 @@ class Recording:
     """The pseudonymised sidecar, `lake/<participant>/recordings/<recording>.json`.
 
     `media_sha256` is that of the stripped recording before encryption: the input of every later stage.
+    `declared_duration_s` is what the delivered container claimed, which stripping replaces by the truth.
     """
 
     recording: str
@@ -32,6 +33,7 @@ class Recording:
     language: str | None
     tasks: tuple[Task, ...]
     media_sha256: str
+    declared_duration_s: float | None = None
     flags: tuple[str, ...] = ()
     superseded: bool = False
 

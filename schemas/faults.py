@@ -47,6 +47,9 @@ _ALL = (
     Fault("SIDECAR_INVALID", _Q, "the sidecar is not what the contract says", "have the sidecar corrected"),
     Fault("CHECKSUM_MISMATCH", _Q, "the bytes differ from the sidecar's SHA-256", _ASK),
     Fault("EMPTY_FILE", _Q, "zero bytes", _ASK),
+    Fault("UNEXPECTED_FILE", _Q, "no file of the landing contract", "see what it is; have it removed or renamed"),
+    Fault("RELEASED", _D, "released from quarantine: the next run tries again", "run `painlake ingest`"),
+    Fault("AWAITING_PUBLICATION", _D, "accepted, but in no published version yet", "nothing; if it stays, look at `painlake status`"),
     # person, consent, protocol
     Fault("UNKNOWN_ID", _Q, "no such person in participants.csv", "have the person registered, then release"),
     Fault("NO_CONSENT", _Q, "no consent of the needed scope stood when it was recorded", "check the consent form; release once consent is recorded"),

@@ -1,7 +1,7 @@
 """What the hospital delivers: the CSV files' columns and the media files' names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["id", "text", "code", "number", "date", "datetime"]
@@ -18,6 +18,8 @@ class Field:
         required: whether an empty cell puts the row in quarantine.
         minimum, maximum: inclusive bounds of a number.
         allowed: the closed set of (lower-case) values, if there is one.
+        aliases: other spellings of those values.
+        pattern: a regular expression that the whole text matches.
     """
 
     kind: Kind
@@ -25,6 +27,7 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
     pattern: str | None = None
 
 
@@ -41,13 +44,15 @@ _ID = Field("id", required=True)
 _WHEN = Field("datetime", required=True)
 _NRS = Field("number", minimum=0, maximum=10)
 
+_SEX_ALIASES = {"f": "female", "v": "female", "vrouw": "female", "m": "male", "man": "male", "o": "other", "x": "other"}
+
 DELIVERED_TABLES = (
     DeliveredTable(
         "participants",
         {
             "participant_id": _ID,
             "birth_date": Field("date", required=True),
-            "sex": Field("code", allowed=("female", "male", "other")),
+            "sex": Field("code", allowed=("female", "male", "other"), aliases=_SEX_ALIASES),
             "group": Field("code", required=True, allowed=("pain", "control")),
             "site": Field("code"),
             "language": Field("code", pattern=r"[A-Za-z]{2}"),

@@ -1,0 +1,1 @@
+"""Prefect and the command line: thin flows over `pipelines/`, and nothing else."""

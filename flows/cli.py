@@ -1,0 +1,296 @@
+"""The command line. Every heavy import waits until a command needs it: `painlake status` answers at once."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+
+import typer
+
+from pipelines.errors import PainLakeError, UserError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="painlake",
+    help="The data platform of a clinical cancer-pain study: from filmed patients to a versioned DuckDB.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done (also with items in quarantine), 1 failed, 2 wrong use or bad input, 3 another run holds the study.",
+)
+quarantine = typer.Typer(name="quarantine", help="What was set aside, why, and what to do next.", no_args_is_help=True)
+app.add_typer(quarantine)
+
+StudyOption = Annotated[
+    Path | None,
+    typer.Option("--study", help="The study's folder; else $PAINLAKE_STUDY, else ./study.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+
+def main() -> None:
+    """The entry point of `painlake`."""
+    app()
+
+
+def _plainly(command: Callable[P, T]) -> Callable[P, T]:
+    """A command whose expected errors are one line on standard error and an exit code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except PainLakeError as error:
+            typer.echo(f"painlake: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            # The reader of our output has gone (`painlake query … | head`): that is its good right.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            typer.echo("painlake: interrupted; the next run goes on from here", err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def _root(context: typer.Context, study: Path | None) -> Path:
+    """The study's folder: from the command, from before it, from the environment, or ./study."""
+    chosen = study or (context.find_root().params.get("study"))
+    return Path(chosen or os.environ.get("PAINLAKE_STUDY") or "study")
+
+
+def _print(document: dict[str, Any] | list[Any]) -> None:
+    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+@app.callback()
+def _before(study: StudyOption = None) -> None:
+    """Options that may stand before a command; each command reads them from the context."""
+
+
+@app.command()
+@_plainly
+def init(
+    study: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    landing: Annotated[
+        str | None, typer.Option(help="Where deliveries land: a folder or s3://bucket/prefix. Default: STUDY/landing.")
+    ] = None,
+    remote: Annotated[
+        str | None, typer.Option(help="Where DVC keeps a second copy: a folder or s3://bucket/prefix. Default: none.")
+    ] = None,
+) -> None:
+    """Make a study: its parameters, its vault with a new key, and a git and DVC repository."""
+    from flows.report import made  # noqa: PLC0415 - see the module
+    from pipelines.study import make_study  # noqa: PLC0415 - see the module
+
+    typer.echo(made(make_study(study, landing, remote)))
+
+
+@app.command()
+@_plainly
+def ingest(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Run the nightly flow once: take in what is new, measure it, validate, publish, version."""
+    from flows.progress import shown_progress  # noqa: PLC0415 - see the module
+    from flows.report import ingested  # noqa: PLC0415 - see the module
+    from flows.run import ingest_once  # noqa: PLC0415 - see the module
+    from pipelines.overview import overview  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    root = _root(context, study)
+    with shown_progress() as progress:
+        result = ingest_once(root, progress)
+    state = overview(open_study(root))
+    if as_json:
+        _print({**state, **result, "version": state["version"], "new_version": result["version"]})
+    else:
+        typer.echo(ingested(result, state))
+    if result["failures"] or result["outcome"].startswith(("held back", "failed")):
+        raise typer.Exit(1)
+
+
+@app.command()
+@_plainly
+def demo(
+    context: typer.Context,
+    target: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="A new or empty folder.")] = None,
+    participants: Annotated[int, typer.Option(min=2, max=500, help="How many people.")] = 12,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
+    seconds: Annotated[float, typer.Option(min=2, max=60, help="About how long a recording is.")] = 8.0,
+    study: StudyOption = None,
+) -> None:
+    """Make a study with a synthetic landing zone, ingest it, and ask it a question."""
+    from flows.demo import run_demo  # noqa: PLC0415 - see the module
+    from flows.progress import shown_progress  # noqa: PLC0415 - see the module
+
+    root = target or _root(context, study)
+    with shown_progress() as progress:
+        summary = run_demo(root, participants, seed, seconds, progress)
+    typer.echo(summary)
+
+
+@app.command()
+@_plainly
+def serve(
+    context: typer.Context,
+    cron: Annotated[str, typer.Option(help="When to run, in the hospital's time zone.")] = "0 2 * * *",
+    study: StudyOption = None,
+) -> None:
+    """Run the nightly flow on a schedule, from a local Prefect server, until stopped."""
+    from flows.serve import serve_nightly  # noqa: PLC0415 - see the module
+
+    serve_nightly(_root(context, study), cron, typer.echo)
+
+
+@app.command()
+@_plainly
+def status(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Show counts by fate, the last run, the current version, and whether the ledger balances."""
+    from flows.report import stated  # noqa: PLC0415 - see the module
+    from pipelines.overview import overview  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    state = overview(open_study(_root(context, study)))
+    if as_json:
+        _print(state)
+    else:
+        typer.echo(stated(state))
+
+
+@app.command()
+@_plainly
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print the answer.")] = "table",
+    version: Annotated[str | None, typer.Option(help="Ask an earlier version, such as v0001.")] = None,
+    study: StudyOption = None,
+) -> None:
+    """Ask the published DuckDB file, read only."""
+    from pipelines.query import format_rows, run_query  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from pipelines.warehouse import current_file  # noqa: PLC0415 - see the module
+
+    opened = open_study(_root(context, study))
+    if version is None:
+        file = current_file(opened.warehouse)
+    else:
+        from pipelines.checkout import checkout as build  # noqa: PLC0415 - see the module
+        from pipelines.checkout import find_version
+
+        file = build(opened, find_version(opened, version))
+    columns, rows = run_query(file, sql)
+    typer.echo(format_rows(columns, rows, form))
+
+
+@app.command()
+@_plainly
+def versions(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """List the dataset's versions."""
+    from flows.report import listed_versions  # noqa: PLC0415 - see the module
+    from pipelines.overview import all_versions  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    found = all_versions(open_study(_root(context, study)))
+    if as_json:
+        _print(found)
+    else:
+        typer.echo(listed_versions(found))
+
+
+@app.command()
+@_plainly
+def checkout(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="Such as v0001.")],
+    study: StudyOption = None,
+) -> None:
+    """Build the DuckDB file of an earlier version, beside the current one; prints its path."""
+    from pipelines.checkout import checkout as build  # noqa: PLC0415 - see the module
+    from pipelines.checkout import find_version
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    opened = open_study(_root(context, study))
+    typer.echo(str(build(opened, find_version(opened, version))))
+
+
+@app.command()
+@_plainly
+def stage(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="quality, face, voice, align, validate or publish.")],
+    participant: Annotated[str | None, typer.Argument(help="A pseudonym, for the first four.")] = None,
+    study: StudyOption = None,
+) -> None:
+    """Run one stage, as `dvc.yaml` does."""
+    from flows.stage import run_stage  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    run_stage(open_study(_root(context, study)), name, participant, typer.echo)
+
+
+@quarantine.command("list")
+@_plainly
+def quarantine_list(
+    context: typer.Context,
+    code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was set aside, oldest first."""
+    from flows.report import listed_quarantine  # noqa: PLC0415 - see the module
+    from pipelines.overview import set_aside  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    found = [entry for entry in set_aside(open_study(_root(context, study))) if code in {None, entry["code"]}]
+    if as_json:
+        _print(found)
+    else:
+        typer.echo(listed_quarantine(found))
+
+
+@quarantine.command("show")
+@_plainly
+def quarantine_show(
+    context: typer.Context,
+    delivery: Annotated[str, typer.Argument(help="A delivery's id, from `quarantine list`.")],
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was found in a delivery and what to do next; never whose it is."""
+    from flows.report import shown_quarantine  # noqa: PLC0415 - see the module
+    from pipelines.overview import set_aside  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    found = [entry for entry in set_aside(open_study(_root(context, study))) if entry["delivery"] == delivery]
+    if not found:
+        raise UserError(f"nothing in quarantine is called {delivery}: see `painlake quarantine list`")
+    if as_json:
+        _print(found[0])
+    else:
+        typer.echo(shown_quarantine(found[0]))
+
+
+@quarantine.command("release")
+@_plainly
+def quarantine_release(
+    context: typer.Context,
+    delivery: Annotated[str, typer.Argument(help="A delivery's id, from `quarantine list`.")],
+    reason: Annotated[str, typer.Option(help="Why it may be tried again; kept in the log.")] = "",
+    study: StudyOption = None,
+) -> None:
+    """Have the next run try a delivery again."""
+    from pipelines.overview import release  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+
+    release(open_study(_root(context, study)), delivery, reason)
+    typer.echo(f"{delivery} is tried again by the next `painlake ingest`")
+
+
+if __name__ == "__main__":
+    main()

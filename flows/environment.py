@@ -1,0 +1,38 @@
+"""What Prefect, DVC and Great Expectations must know before they are imported: to keep quiet and to keep to themselves.
+
+None of them may open a connection that the user did not ask for: no telemetry, no update checks, no event stream.
+"""
+
+import os
+from pathlib import Path
+
+_ALWAYS = {
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+
+_UNLESS_SET = {
+    # The default of 20 s is not enough for a first start, which makes the database.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # The server keeps the log of each task; the terminal has our own progress and our own one-line errors.
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "painlake",
+    "PREFECT_UI_ENABLED": "false",
+    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+}
+
+
+def prepare_environment(state: Path) -> None:
+    """Set the environment; call it before Prefect is imported.
+
+    Args:
+        state: the study's state folder, where Prefect keeps its own unless `PREFECT_HOME` says otherwise, so that
+            what it knows of a study lies with the study.
+    """
+    os.environ.update(_ALWAYS)
+    for name, value in {**_UNLESS_SET, "PREFECT_HOME": str(state / "prefect")}.items():
+        os.environ.setdefault(name, value)

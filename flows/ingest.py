@@ -1,0 +1,174 @@
+"""The nightly flow: land, measure each recording, validate, publish, version.
+
+Prefect schedules, fans out and shows; the ledger decides what is done. So no task caches its result, no task returns
+data, and a run that was killed leaves nothing in Prefect that the next run would look at.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from expectations.engine import warm_up
+from flows.session import Session, current, session_of
+from pipelines.errors import PainLakeError
+from pipelines.pool import Workers
+from pipelines.stages import MEDIA_STAGES
+from pipelines.validate import ValidationOutcome, validate
+
+_STEPS = 1 + len(MEDIA_STAGES)
+"""Of a recording: into the lake, then the media stages."""
+
+_VALIDATION_TIMEOUT_S = 3600.0
+
+
+@flow(name="painlake-ingest", flow_run_name="ingest", validate_parameters=False)
+def ingest(study: str) -> dict[str, Any]:
+    """Run a study's night once.
+
+    Args:
+        study: the study's folder.
+
+    Returns:
+        The outcome in words, the new version's number if there is one, and what could not be processed.
+    """
+    with session_of(Path(study)) as session:
+        night = session.night
+        if not session.anything_to_do:
+            return {"outcome": "nothing new", "version": None, "failures": []}
+        run = night.begin()
+        outcome, version = "failed", None
+        try:
+            with (
+                Workers(night.params.study.workers, night.params.study.unit_timeout_s) as session.workers,
+                Workers(1, _VALIDATION_TIMEOUT_S) as validator,
+            ):
+                # Great Expectations takes seconds to import: that overlaps with the workers here.
+                validator.warm(warm_up)
+                if land():
+                    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
+                    measure_recordings.with_options(task_runner=runner)()
+                outcome, version = _publish(session, validator)
+        finally:
+            night.end(run, outcome)
+        return {"outcome": outcome, "version": version, "failures": night.failures}
+
+
+@task(cache_policy=NO_CACHE, task_run_name="land")
+def land() -> int:
+    """Take in the tables and give every delivery its fate; returns how many recordings are to be processed."""
+    session = current()
+    night = session.night
+    session.progress.phase("reading the tables")
+    night.take_tables(session.discovery)
+    session.progress.phase("judging what landed", len(session.discovery.candidates))
+    for candidate in session.discovery.candidates:
+        accepted = night.judge(candidate)
+        if accepted is not None:
+            session.accepted[accepted.recording.recording] = accepted
+        session.progress.advance()
+    session.recordings = {each.recording: each for each in night.stale(but=session.accepted)}
+    return len(session.accepted) + len(session.recordings)
+
+
+@flow(name="painlake-measure", flow_run_name="measure recordings", validate_parameters=False)
+def measure_recordings() -> int:
+    """Fan out: a task a recording, each waiting for the worker processes in a thread; returns how many were kept."""
+    session = current()
+    names = sorted({*session.accepted, *session.recordings})
+    session.progress.phase("measuring recordings", len(names) * _STEPS)
+    futures = [measure_recording.submit(name) for name in names]
+    return sum(future.result(raise_on_failure=False) is True for future in futures)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="{recording}")
+def measure_recording(recording: str) -> bool:
+    """Bring a recording through all media stages; False where it was set aside on the way.
+
+    Args:
+        recording: its pseudonymous name.
+
+    Raises:
+        PainLakeError: it could not be processed for a reason that is not its own; the others go on.
+    """
+    session = current()
+    accepted = session.accepted.get(recording)
+    steps = 0
+    try:
+        if accepted is not None and not pseudonymise(recording):
+            return False
+        for stage in MEDIA_STAGES:
+            steps += 1
+            session.progress.advance()
+            if not measure.with_options(name=stage.name)(stage.name, recording):
+                return False
+    except Exception as error:
+        known = session.recordings.get(recording) or session.accepted[recording].recording
+        session.night.fail(known, error)
+        # Without its cause: a path in its message could be the hospital's.
+        raise PainLakeError(f"{recording} could not be processed: {type(error).__name__}") from None
+    finally:
+        session.progress.advance(_STEPS - steps)
+    return True
+
+
+@task(cache_policy=NO_CACHE, task_run_name="pseudonymise {recording}")
+def pseudonymise(recording: str) -> bool:
+    """Strip and encrypt an accepted delivery into the lake; False where it was set aside."""
+    session = current()
+    done = session.night.pseudonymise(session.accepted[recording], session.pool)
+    if done is not None:
+        session.recordings[recording] = done
+    return done is not None
+
+
+@task(cache_policy=NO_CACHE, task_run_name="{stage} {recording}")
+def measure(stage: str, recording: str) -> bool:
+    """Do one media stage of a recording; False where it was set aside."""
+    session = current()
+    return session.night.measure(stage, session.recordings[recording], session.accepted.get(recording), session.pool)
+
+
+def _publish(session: Session, validator: Workers) -> tuple[str, int | None]:
+    """Validate; if nothing critical failed, commit, publish and push. Returns the outcome and the new version."""
+    if not session.night.version.changed():
+        return ("backed up" if push() else "NOT_BACKED_UP"), None
+    outcome = check(validator)
+    if not outcome.passed:
+        return f"held back: {len(outcome.holding_back)} critical checks failed", None
+    number = publish(outcome)
+    if number is None:
+        return "nothing new", None
+    return ("published" if push() else "published, NOT_BACKED_UP"), number
+
+
+@task(cache_policy=NO_CACHE, name="validate", task_run_name="validate")
+def check(validator: Workers) -> ValidationOutcome:
+    """Check the whole lake in a process that has Great Expectations imported by now."""
+    session = current()
+    session.progress.phase("validating")
+    study = session.night.study
+    report = study.reports / "validation.json"
+    return validator.run(validate, study.lake, report, session.night.params.validation)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="publish")
+def publish(outcome: ValidationOutcome) -> int | None:
+    """Commit the lake and publish that commit; returns the new version's number, or None where nothing changed."""
+    session = current()
+    session.progress.phase("committing")
+    commit = session.night.version.commit()
+    if commit is None:
+        return None
+    session.progress.phase("publishing")
+    return session.night.version.publish(commit, outcome)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="version")
+def push() -> bool:
+    """Copy new versions to the remote; False where that failed, and the next run tries again."""
+    session = current()
+    session.progress.phase("copying to the remote")
+    return session.night.version.push()

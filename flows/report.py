@@ -1,0 +1,97 @@
+"""What the commands tell people, as plain text."""
+
+from typing import Any
+
+from pipelines.study import Study
+from schemas.faults import FAULTS, Fate
+
+_MEANING = {
+    Fate.PUBLISHED: "in the current version",
+    Fate.QUARANTINED: "set aside with a reason: `painlake quarantine list`",
+    Fate.DEFERRED: "waits: the next run looks again",
+    Fate.DUPLICATE: "the same bytes came before",
+    Fate.ERASED: "erased on request",
+}
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Aligned columns; numbers to the right.
+
+    >>> print(table(["code", "n"], [["EMPTY_FILE", "1"]]))
+    code        n
+    ----------  -
+    EMPTY_FILE  1
+    """
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    rule = ["-" * width for width in widths]
+
+    def line(cells: list[str]) -> str:
+        parts = [
+            cell.rjust(width) if cell.isdecimal() else cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
+        ]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join(line(row) for row in [header, rule, *rows])
+
+
+def made(study: Study) -> str:
+    """After `painlake init`."""
+    return (
+        f"Made the study {study.root}.\n"
+        f"Its vault's master key is {study.vault / 'master.key'}: keep a copy elsewhere, without it nothing can be read.\n"
+        f"Next: let deliveries land in {study.root / study.params().study.landing}, then run `painlake ingest --study {study.root}`."
+    )
+
+
+def ingested(result: dict[str, Any], state: dict[str, Any]) -> str:
+    """After `painlake ingest`."""
+    lines = [f"Run: {result['outcome']}."]
+    if result["version"] is not None:
+        lines.append(f"New version {state['version']}: {state['warehouse']}")
+    lines.extend(f"could not be processed: {failure}" for failure in result["failures"])
+    return "\n".join([*lines, "", stated(state)])
+
+
+def stated(state: dict[str, Any]) -> str:
+    """`painlake status`."""
+    fates = table(
+        ["fate", "deliveries", "meaning"],
+        [[fate.value, str(state[fate.value]), _MEANING[fate]] for fate in Fate]
+        + [["landed", str(state["landed"]), "the sum" if state["balanced"] else "NOT THE SUM: run `painlake verify`"]],
+    )
+    parts = [fates]
+    if state["tables"]:
+        rows = [
+            [name, str(counts["landed"]), str(counts["published"]), str(counts["quarantined"])]
+            for name, counts in state["tables"].items()
+        ]
+        parts.append(table(["rows of", "landed", "published", "quarantined"], rows))
+    if state["reasons"]:
+        rows = [[code, str(count), FAULTS[code].meaning] for code, count in state["reasons"].items()]
+        parts.append(table(["code", "count", "meaning"], rows))
+    last = state["last_run"]
+    parts.append(
+        f"version {state['version'] or 'none yet'}"
+        f"{'' if state['backed_up'] else ' (NOT_BACKED_UP: the remote lacks it)'}"
+        f"\nlast run: {'none yet' if last is None else last['finished_at'] + ', ' + last['outcome']}"
+    )
+    return "\n\n".join(parts)
+
+
+def listed_versions(found: list[dict[str, Any]]) -> str:
+    """`painlake versions`."""
+    rows = [
+        [v["version"], v["published_at"] or "-", v["git_commit"][:12], "yes" if v["backed_up"] else "no"] for v in found
+    ]
+    return table(["version", "published", "git commit", "backed up"], rows) if rows else "no versions yet"
+
+
+def listed_quarantine(found: list[dict[str, Any]]) -> str:
+    """`painlake quarantine list`."""
+    rows = [[e["delivery"], e["kind"], e["code"], e["since"][:19], e["found"]] for e in found]
+    return table(["delivery", "kind", "code", "since (UTC)", "found"], rows) if rows else "nothing is in quarantine"
+
+
+def shown_quarantine(entry: dict[str, Any]) -> str:
+    """`painlake quarantine show`."""
+    return "\n".join(f"{name.replace('_', ' '):<12} {value}" for name, value in entry.items() if value is not None)

@@ -1,0 +1,30 @@
+"""Running the flow once from the command line: look first, and start Prefect only for work."""
+
+from pathlib import Path
+from typing import Any
+
+from flows.environment import prepare_environment
+from flows.progress import Progress
+from flows.session import session_of
+
+
+def ingest_once(root: Path, progress: Progress) -> dict[str, Any]:
+    """Run a study's night once; with nothing new it is over before Prefect is imported.
+
+    Args:
+        root: the study's folder.
+        progress: where to show it.
+
+    Returns:
+        The outcome in words, the new version's number if there is one, and what could not be processed.
+    """
+    progress.phase("looking into the landing zone")
+    with session_of(root, progress) as session:
+        if not session.anything_to_do:
+            return {"outcome": "nothing new", "version": None, "failures": []}
+        progress.phase("starting Prefect")
+        prepare_environment(session.night.study.state)
+        from flows.ingest import ingest  # noqa: PLC0415 - Prefect takes seconds to import
+
+        result: dict[str, Any] = ingest(str(session.night.study.root))
+        return result

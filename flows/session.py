@@ -1,0 +1,87 @@
+"""What the tasks of a run work on. It stays in this process: Prefect is handed pseudonyms, paths and counts alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flows.logs import logging_to
+from flows.progress import Progress, Silent
+from pipelines.discover import Discovery
+from pipelines.land import Accepted
+from pipelines.night import Night
+from pipelines.pool import Workers
+from pipelines.recording import Recording
+from pipelines.study import open_study
+
+
+@dataclass(slots=True)
+class Session:
+    """A held study, opened, and what this run has found so far."""
+
+    night: Night
+    discovery: Discovery
+    progress: Progress
+    accepted: dict[str, Accepted] = field(default_factory=dict)
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    workers: Workers | None = None
+
+    @property
+    def pool(self) -> Workers:
+        """The worker processes.
+
+        Raises:
+            RuntimeError: the run has started none yet.
+        """
+        if self.workers is None:
+            raise RuntimeError("the run has started no workers yet")
+        return self.workers
+
+    @property
+    def anything_to_do(self) -> bool:
+        """Whether the run is worth starting Prefect for."""
+        return self.discovery.anything or self.night.unfinished()
+
+
+_current: list[Session] = []
+
+
+@contextmanager
+def session_of(root: Path, progress: Progress | None = None) -> Iterator[Session]:
+    """Hold a study and look into it; inside an open session, that session.
+
+    Args:
+        root: the study's folder.
+        progress: where to show it.
+
+    Raises:
+        UserError: something is missing or wrong; nothing has been written yet.
+        RunInProgressError: another run holds the study.
+    """
+    if _current:
+        yield _current[-1]
+        return
+    study = open_study(root)
+    # Once without holding the study, so that wrong input is named before a lock file is made.
+    Night.check(study)
+    with study.held(), logging_to(study.log):
+        night = Night.open(study)
+        try:
+            night.clean_up()
+            session = Session(night, night.look(), progress or Silent())
+            _current.append(session)
+            yield session
+        finally:
+            _current.clear()
+            night.close()
+
+
+def current() -> Session:
+    """The session of this process's run.
+
+    Raises:
+        RuntimeError: a task was called outside a run.
+    """
+    if not _current:
+        raise RuntimeError("no run holds a study in this process")
+    return _current[-1]

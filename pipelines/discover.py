@@ -1,0 +1,131 @@
+"""Looking into the landing zone: what is there, what is new. Reads names and times, not one byte of a file."""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+
+from pipelines.ledger import Delivery, Kind
+from pipelines.storage import LandedFile
+from pipelines.tables import table_files
+from schemas.faults import Fate
+from schemas.landing import MEDIA_SUFFIXES
+
+_UPLOADING = (".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownload", ".download")
+"""What uploading programs name a file until it is whole: it has not landed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A delivered file that is to be looked at, with its sidecar."""
+
+    kind: Kind
+    file: LandedFile
+    sidecar: LandedFile | None = None
+
+    @property
+    def stamp(self) -> str:
+        """Changes when the file or its sidecar changes."""
+        return f"{self.file.stamp}|{'-' if self.sidecar is None else self.sidecar.stamp}"
+
+    @property
+    def suffix(self) -> str:
+        """The media file's ending, in lower case."""
+        return PurePosixPath(self.file.path).suffix.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What a look into the landing zone found.
+
+    Args:
+        candidates: files that are new, changed, or whose waiting is over.
+        tables: all delivered tables that are there; read only if `tables_changed`.
+    """
+
+    candidates: tuple[Candidate, ...]
+    tables: dict[str, LandedFile]
+    tables_changed: bool
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to do."""
+        return bool(self.candidates) or self.tables_changed
+
+
+def discover(
+    files: list[LandedFile],
+    known: dict[str, Delivery],
+    digest: Callable[[str], str],
+    lake: Path,
+    now: datetime,
+    orphan_after: timedelta,
+) -> Discovery:
+    """Compare the landing zone with the ledger.
+
+    Args:
+        files: the listing.
+        known: the latest delivery under each name's digest.
+        digest: of a path.
+        lake: to see which accepted recordings a killed run left undone.
+        now: the time of this look.
+        orphan_after: how long a file may wait for its other half.
+    """
+    tables = table_files(files)
+    in_tables = {file.path for file in tables.values()}
+    candidates = []
+    for candidate in _pair([file for file in files if file.path not in in_tables]):
+        entry = known.get(digest(candidate.file.path))
+        if entry is None or _again(entry, candidate, lake, now, orphan_after):
+            candidates.append(candidate)
+    entries = [known.get(digest(file.path)) for file in tables.values()]
+    changed = any(e is None or e.stamp != f.stamp for e, f in zip(entries, tables.values(), strict=True))
+    return Discovery(tuple(candidates), tables, changed)
+
+
+def _again(entry: Delivery, candidate: Candidate, lake: Path, now: datetime, orphan_after: timedelta) -> bool:
+    """Whether a file that is known must be looked at again."""
+    if entry.stamp != candidate.stamp:
+        return True
+    if entry.fate is not Fate.DEFERRED:
+        return False
+    if entry.recording is not None and entry.participant is not None:
+        return not (lake / entry.participant / "recordings" / f"{entry.recording}.json").is_file()
+    if "WAITING_PAIR" in entry.codes:
+        return now - datetime.fromisoformat(entry.first_seen) >= orphan_after
+    return True
+
+
+def _pair(files: list[LandedFile]) -> list[Candidate]:
+    """Media with their sidecars, sidecars alone, and what is neither; sorted by path."""
+    sidecars = {file.path: file for file in files if file.path.lower().endswith(".json")}
+    paired: set[str] = set()
+    found = []
+    for file in files:
+        path = PurePosixPath(file.path)
+        if path.suffix.lower() in _UPLOADING or file.path in sidecars:
+            continue
+        if path.suffix.lower() not in MEDIA_SUFFIXES:
+            found.append(Candidate("other", file))
+            continue
+        names = (str(path.with_suffix(".json")), f"{path}.json", str(path.with_suffix(".JSON")))
+        sidecar = next((sidecars[name] for name in names if name in sidecars), None)
+        if sidecar is not None:
+            paired.add(sidecar.path)
+        found.append(Candidate("media", file, sidecar))
+    found.extend(Candidate("other", file) for path, file in sidecars.items() if path not in paired)
+    return sorted(found, key=lambda candidate: candidate.file.path)
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path is made of visible, normalised characters and leads nowhere else.
+
+    >>> is_plain("recordings/007/v1/a.mp4"), is_plain("recordings/../a.mp4"), is_plain("a\\u202e.mp4")
+    (True, False, False)
+    """
+    parts = path.split("/")
+    if any(part in {"", ".", ".."} for part in parts) or "\\" in path or len(path.encode(errors="replace")) > 1000:
+        return False
+    visible = all(unicodedata.category(character) not in {"Cc", "Cf", "Co", "Cn", "Cs"} for character in path)
+    return visible and unicodedata.normalize("NFC", path) == path

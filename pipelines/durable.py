@@ -1,0 +1,54 @@
+"""Writing so that a crash leaves either the old file or the new one, whole."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file under a temporary name beside it, flush it to the disk, then rename it into place.
+
+    Args:
+        path: where; its folder is made.
+        content: the whole file.
+        mode: its permissions, set before it gets its name.
+    """
+    with written_durably(path, mode) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def written_durably(path: Path, mode: int = 0o644) -> Iterator[Path]:
+    """Give a temporary path to write to; rename it to `path` once it is on the disk, or remove it on an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        sync(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_partials(folder: Path) -> int:
+    """Remove what a killed run left half written below `folder`; returns how many files."""
+    left = list(folder.rglob(".*.partial")) if folder.is_dir() else []
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)

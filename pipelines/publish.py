@@ -1,0 +1,246 @@
+"""Publish: the lake as a new DuckDB file, whole and documented, swapped in for the last one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from expectations.results import CheckResult
+from pipelines.action_units import au_support
+from pipelines.errors import PainLakeError
+from pipelines.lake import count_rows, files, people, read_table
+from pipelines.params import PublishParams
+from pipelines.views import au_summaries_sql, quoted, recording_features_sql
+from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file
+from schemas.aligned import ALIGNED_FRAMES
+from schemas.core import Column, Table, Tier
+from schemas.face import AU_FRAMES
+from schemas.features import AU_SUMMARIES
+from schemas.meta import COLUMNS, DATASET_VERSION, PROVENANCE, VALIDATION
+from schemas.tables import LAKE_TABLES, TABLES, VIEWS
+from schemas.voice import VOICE_FRAMES
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FLOATS = ("DOUBLE", "FLOAT")
+_LONG = (AU_FRAMES, VOICE_FRAMES, ALIGNED_FRAMES)
+"""DuckDB reads these itself; they would fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """What a published file says about itself.
+
+    Args:
+        number: the dataset version's number, from 1.
+        painlake_version: of the code that publishes.
+        created_at: when the version was made, UTC, ISO 8601.
+        git_commit: of the study's repository.
+        code_sha256, params_sha256: of the stages' code and of `params.yaml`.
+    """
+
+    number: int
+    painlake_version: str
+    created_at: str | None = None
+    git_commit: str | None = None
+    code_sha256: str | None = None
+    params_sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As in `meta.dataset_version`.
+
+        >>> VersionRecord(1, "0.1.0").name
+        'v0001'
+        """
+        return f"v{self.number:04d}"
+
+
+def publish(
+    lake: Path, warehouse: Path, version: VersionRecord, results: Sequence[CheckResult], params: PublishParams
+) -> Path:
+    """Build a version's DuckDB file and make it the current one; readers keep the file that they have open.
+
+    Args:
+        lake: the lake, as it was validated.
+        warehouse: the folder of the published files; made if need be.
+        version: what the file says about itself.
+        results: of the checks on this lake.
+        params: of this stage.
+
+    Returns:
+        The new file, `painlake-v<number>.duckdb`.
+
+    Raises:
+        PainLakeError: a check holds the publication back, or the built file does not hold what the lake does; the
+            last version then stays current.
+    """
+    held = [result for result in results if result.holds_back]
+    if held:
+        raise PainLakeError(
+            f"{len(held)} critical checks failed, the first: {held[0]}; the last version stays published"
+        )
+    target = warehouse_file(warehouse, version.number)
+    with new_file(target) as temporary:
+        with building(temporary, params.memory_limit_mb) as connection:
+            expected = _fill(connection, lake, version, results, params)
+        _verify(temporary, expected)
+    make_current(target)
+    remove_older(warehouse, params.keep_warehouses)
+    return target
+
+
+def _fill(
+    connection: "duckdb.DuckDBPyConnection",
+    lake: Path,
+    version: VersionRecord,
+    results: Sequence[CheckResult],
+    params: PublishParams,
+) -> dict[str, int]:
+    """Make and fill every table and view; gives the rows that each table must have."""
+    _declare(connection, params)
+    frames = {table.name: read_table(lake, table) for table in LAKE_TABLES if table not in _LONG}
+    frames |= {
+        "au_support": au_support(),
+        "dataset_version": _dataset_version(version, frames, len(people(lake)), params),
+        "columns": dictionary(),
+        "validation": _validation(results),
+    }
+    expected: dict[str, int] = {}
+    for table in TABLES.values():
+        if table in _LONG:
+            paths = files(lake, table.name)
+            _insert_files(connection, table, paths)
+            expected[_qualified(table)] = count_rows(paths)
+        elif table is not AU_SUMMARIES:
+            _insert_frame(connection, table, frames[table.name])
+            expected[_qualified(table)] = frames[table.name].height
+    connection.execute(f"INSERT INTO {_qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql()}")
+    return expected
+
+
+def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
+    """Make every table and view, empty, with what they mean; in one transaction, since each is flushed to the disk."""
+    connection.begin()
+    connection.execute("CREATE SCHEMA meta")
+    for table in TABLES.values():
+        connection.execute(_create_sql(table))
+    connection.execute(recording_features_sql(params.nrs_window_h))
+    for table in TABLES.values():
+        _comment(connection, table, "TABLE")
+    for view in VIEWS.values():
+        _comment(connection, view, "VIEW")
+    connection.commit()
+
+
+def _verify(path: Path, expected: dict[str, int]) -> None:
+    """Reopen a built file and compare its rows with the lake's."""
+    with open_warehouse(path) as connection:
+        for name, rows in expected.items():
+            (found,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)  # noqa: S608 - names from schemas/
+            if found != rows:
+                raise PainLakeError(f"{name} has {found} rows where the lake has {rows}: nothing was published")
+
+
+def _qualified(table: Table) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.name)}"
+
+
+def _create_sql(table: Table) -> str:
+    # Without PRIMARY KEY: the keys are checked before, and its index would double the file.
+    columns = ", ".join(f"{quoted(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table)
+    return f"CREATE TABLE {_qualified(table)} ({columns})"
+
+
+def _selected(table: Table) -> str:
+    """The columns; NaN becomes NULL, so that means and counts leave it out."""
+    return ", ".join(
+        f"CASE WHEN isnan({quoted(c.name)}) THEN NULL ELSE {quoted(c.name)} END"
+        if c.type in _FLOATS
+        else quoted(c.name)
+        for c in table
+    )
+
+
+def _insert_files(connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path]) -> None:
+    if paths:
+        connection.execute(
+            f"INSERT INTO {_qualified(table)} SELECT {_selected(table)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
+            [[str(path) for path in paths]],
+        )
+
+
+def _insert_frame(connection: "duckdb.DuckDBPyConnection", table: Table, frame: pl.DataFrame) -> None:
+    connection.register(
+        "incoming", table.conform(frame).sort(table.key, maintain_order=True, nulls_last=True).to_arrow()
+    )
+    connection.execute(f"INSERT INTO {_qualified(table)} SELECT {_selected(table)} FROM incoming")  # noqa: S608 - names from schemas/
+    connection.unregister("incoming")
+
+
+def _comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: str) -> None:
+    """Write what a table or view and its columns mean where DuckDB's users look for it."""
+    about = f"{table.meaning} One row per {table.row_per}."
+    connection.execute(f"COMMENT ON {kind} {_qualified(table)} IS '{_text(about)}'")
+    for column in table:
+        unit = f" [{column.unit}]" if column.unit else ""
+        connection.execute(
+            f"COMMENT ON COLUMN {_qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + unit)}'"
+        )
+
+
+def _text(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def dictionary() -> pl.DataFrame:
+    """The table `meta.columns`: every column of every table and view."""
+    return COLUMNS.frame([_entry(table, column) for table in (*TABLES.values(), *VIEWS.values()) for column in table])
+
+
+def _entry(table: Table, column: Column) -> dict[str, object]:
+    tier = column.tier or (table.tier if table.schema == "main" else Tier.INTERNAL)
+    return {
+        "table_schema": table.schema,
+        "table_name": table.name,
+        "column_name": column.name,
+        "type": column.type,
+        "unit": column.unit or None,
+        "meaning": column.meaning,
+        "nullable": column.nullable,
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "allowed": ", ".join(column.allowed) or None,
+        "tier": tier.value,
+    }
+
+
+def _validation(results: Sequence[CheckResult]) -> pl.DataFrame:
+    rows: list[dict[str, object]] = [{name: getattr(result, name) for name in VALIDATION.names} for result in results]
+    return VALIDATION.frame(rows)
+
+
+def _dataset_version(
+    version: VersionRecord, frames: dict[str, pl.DataFrame], number_of_people: int, params: PublishParams
+) -> pl.DataFrame:
+    engines = frames[PROVENANCE.name].select(pl.concat_str("engine", pl.lit(" "), "engine_version")).unique()
+    return DATASET_VERSION.frame(
+        [
+            {
+                "version": version.name,
+                "number": version.number,
+                "created_at": version.created_at,
+                "git_commit": version.git_commit,
+                "painlake_version": version.painlake_version,
+                "code_sha256": version.code_sha256,
+                "params_sha256": version.params_sha256,
+                "engines": "; ".join(sorted(engines.to_series().drop_nulls())),
+                "people": number_of_people,
+                "recordings": frames["recordings"].height,
+                "nrs_window_h": params.nrs_window_h,
+            }
+        ]
+    )

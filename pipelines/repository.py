@@ -1,0 +1,151 @@
+"""The study's git and DVC repository, by their command lines, one caller at a time."""
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.errors import PainLakeError
+
+_TAG = re.compile(r"dataset-v(\d{4,})")
+_LOCK_WAIT_S = 60.0
+
+
+class Repository:
+    """Git and DVC in a study.
+
+    Args:
+        root: the study's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def create(self, remote: str | None) -> None:
+        """Make the repository, with a DVC remote if one is named, and commit what is there."""
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.dvc("init", "--quiet")
+        self.dvc("config", "core.analytics", "false")
+        self.dvc("config", "core.check_update", "false")
+        # Hard links as root corrupt the cache, and links make a lake file read-only that a later run replaces.
+        self.dvc("config", "cache.type", "reflink,copy")
+        if remote is not None:
+            place = remote if remote.startswith("s3://") else str(Path(remote).absolute())
+            self.dvc("remote", "add", "--default", "--quiet", "store", place)
+        self.commit("Make the study")
+
+    @property
+    def has_remote(self) -> bool:
+        """Whether a second copy is kept anywhere."""
+        # Read, not asked for: a night with nothing new should not wait for DVC to start.
+        config = configparser.ConfigParser()
+        config.read([self._root / ".dvc" / "config", self._root / ".dvc" / "config.local"], encoding="utf-8")
+        return config.has_option("core", "remote")
+
+    def add(self, paths: Sequence[Path]) -> None:
+        """Put folders that come from landing under DVC."""
+        if paths:
+            self.dvc("add", *[str(path.relative_to(self._root)) for path in paths])
+
+    def accept(self, stages: Sequence[str]) -> None:
+        """Enter the outputs of stages as they are, as if DVC itself had run them."""
+        if stages:
+            self.dvc("commit", "--force", *stages)
+
+    def commit(self, message: str) -> str | None:
+        """Commit everything that git knows of; returns the commit, or None where nothing changed."""
+        self.git("add", "--all")
+        if not self.git("status", "--porcelain").strip():
+            return None
+        who = []
+        if not self._run(["git", "config", "user.email"], check=False).strip():
+            who = ["-c", "user.name=PainLake", "-c", "user.email=painlake@localhost"]
+        self.git(*who, "commit", "--quiet", "--message", message)
+        return self.head()
+
+    def head(self) -> str:
+        """The commit that stands."""
+        return self.git("rev-parse", "HEAD").strip()
+
+    def versions(self) -> list[int]:
+        """The numbers of all dataset versions, in order."""
+        found = (_TAG.fullmatch(line) for line in self.git("tag", "--list", "dataset-v*").split())
+        return sorted(int(match[1]) for match in found if match)
+
+    def version_at_head(self) -> int | None:
+        """The version that stands, or None where the last commit is none (yet)."""
+        tags = self.git("tag", "--points-at", "HEAD", "--list", "dataset-v*").split()
+        matches = [match for match in map(_TAG.fullmatch, tags) if match]
+        return max((int(match[1]) for match in matches), default=None)
+
+    def tag(self, number: int, message: str) -> None:
+        """Name the commit that stands as a dataset version."""
+        who = ["-c", "user.name=PainLake", "-c", "user.email=painlake@localhost"]
+        self.git(*who, "tag", "--annotate", "--force", tag_name(number), "--message", message)
+
+    def commit_of(self, number: int) -> str:
+        """The commit of a version."""
+        return self.git("rev-list", "--max-count=1", tag_name(number)).strip()
+
+    def time_of(self, commit: str) -> str:
+        """When a commit was made, UTC, ISO 8601."""
+        seconds = int(self.git("show", "--no-patch", "--format=%ct", commit))
+        return datetime.fromtimestamp(seconds, tz=UTC).isoformat()
+
+    def push(self) -> None:
+        """Copy the current version's objects to the remote."""
+        self.dvc("push")
+
+    def git(self, *arguments: str) -> str:
+        """Run git here; returns what it printed."""
+        return self._run(["git", *arguments])
+
+    def dvc(self, *arguments: str) -> str:
+        """Run DVC here, waiting for its lock where somebody else has it; returns what it printed."""
+        until = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                return self._run([sys.executable, "-m", "dvc", *arguments])
+            except PainLakeError as error:
+                if "lock" not in str(error).lower() or time.monotonic() > until:
+                    raise
+                time.sleep(1.0)
+
+    def _run(self, command: list[str], *, check: bool = True) -> str:
+        # Our own folder comes first on the PATH, so that DVC's stages find this installation's `painlake`.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        quiet = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "GIT_TERMINAL_PROMPT": "0", "PATH": path}
+        try:
+            done = subprocess.run(
+                command, cwd=self._root, capture_output=True, text=True, check=False, env=os.environ | quiet
+            )
+        except FileNotFoundError as error:
+            raise PainLakeError(f"{command[0]} is not installed: PainLake needs it to version the study") from error
+        if check and done.returncode != 0:
+            name = command[0] if command[0] == "git" else "dvc"
+            said = " ".join((done.stderr or done.stdout).split())[-500:]
+            raise PainLakeError(f"{name} {next(a for a in command[1:] if a not in {'-m', 'dvc'})} failed: {said}")
+        return done.stdout
+
+
+def tag_name(number: int) -> str:
+    """The git tag of a version.
+
+    >>> tag_name(7)
+    'dataset-v0007'
+    """
+    return f"dataset-v{number:04d}"
+
+
+def version_name(number: int) -> str:
+    """What people call a version.
+
+    >>> version_name(7)
+    'v0007'
+    """
+    return f"v{number:04d}"

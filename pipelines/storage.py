@@ -1,0 +1,173 @@
+"""Where deliveries lie: a folder or an S3 bucket. The only module that speaks to S3 for us (DVC speaks for itself)."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pipelines.errors import PainLakeError, Rejection, UserError
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class LandedFile:
+    """A file as the listing tells, unread.
+
+    Args:
+        path: relative to the landing zone, with slashes.
+        stamp: changes when the file changes: size and modification time, or the etag.
+        regular: False for links, sockets and the like, which are never followed.
+    """
+
+    path: str
+    size: int
+    stamp: str
+    modified_at: datetime
+    regular: bool = True
+
+
+class Landing(Protocol):
+    """A landing zone; read only to us."""
+
+    def files(self) -> list[LandedFile]:
+        """All files, sorted by path.
+
+        Raises:
+            UserError: the landing zone is not there.
+        """
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            Rejection: `UNREADABLE`.
+        """
+
+    def stamp(self, path: str) -> str | None:
+        """A file's stamp as of now, or None where it is gone."""
+
+
+def open_landing(where: str, root: Path) -> Landing:
+    """The landing zone of a study.
+
+    Args:
+        where: a folder, taken from `root` if relative, or s3://bucket/prefix.
+        root: the study's folder.
+    """
+    if where.startswith("s3://"):
+        bucket, _, prefix = where.removeprefix("s3://").partition("/")
+        return S3Landing(bucket, prefix)
+    return FolderLanding(root / where)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLanding:
+    """A landing zone in a folder."""
+
+    root: Path
+
+    def files(self) -> list[LandedFile]:
+        """All files below the folder; links are listed, not followed."""
+        if not self.root.is_dir():
+            raise UserError(f"the landing zone {self.root} is not there: mount it, or set study.landing in params.yaml")
+        return sorted(self._walk(self.root), key=lambda file: file.path)
+
+    def _walk(self, folder: Path) -> Iterator[LandedFile]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self._walk(Path(entry.path))
+                    continue
+                stat = entry.stat(follow_symlinks=False)
+                yield LandedFile(
+                    Path(entry.path).relative_to(self.root).as_posix(),
+                    stat.st_size,
+                    _stamp(stat),
+                    datetime.fromtimestamp(stat.st_mtime, tz=UTC),
+                    entry.is_file(follow_symlinks=False),
+                )
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes; a link is not followed."""
+        try:
+            handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW)
+            with os.fdopen(handle, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise Rejection("UNREADABLE", error.strerror or "it cannot be read") from error
+
+    def stamp(self, path: str) -> str | None:
+        """Size and modification time as of now."""
+        try:
+            return _stamp((self.root / path).lstat())
+        except OSError:
+            return None
+
+
+def _stamp(stat: os.stat_result) -> str:
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
+class S3Landing:
+    """A landing zone in a bucket; endpoint and credentials come from boto3's standard chain.
+
+    Args:
+        bucket: its name.
+        prefix: what all keys begin with.
+    """
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+
+    def _client(self) -> "S3Client":
+        import boto3  # noqa: PLC0415 - half a second that a study in a folder need not pay
+        from botocore.config import Config  # noqa: PLC0415 - the same
+
+        return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+
+    def files(self) -> list[LandedFile]:
+        """All objects below the prefix, page by page."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+        found = []
+        try:
+            pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    key = entry["Key"].removeprefix(self._prefix)
+                    if key and not key.endswith("/"):
+                        found.append(
+                            LandedFile(key, entry["Size"], f"{entry['Size']}:{entry['ETag']}", entry["LastModified"])
+                        )
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "?")
+            raise UserError(
+                f"the landing zone s3://{self._bucket}/{self._prefix} answers {code}: check bucket and credentials"
+            ) from error
+        except BotoCoreError as error:
+            raise PainLakeError(f"the landing zone s3://{self._bucket} cannot be reached: {error}") from error
+        return sorted(found, key=lambda file: file.path)
+
+    def read(self, path: str) -> bytes:
+        """An object's bytes; boto3 checks the checksum that S3 stores with it."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+        try:
+            return self._client().get_object(Bucket=self._bucket, Key=self._prefix + path)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise Rejection("UNREADABLE", f"S3: {type(error).__name__}") from error
+
+    def stamp(self, path: str) -> str | None:
+        """Size and etag as of now."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
+
+        try:
+            head = self._client().head_object(Bucket=self._bucket, Key=self._prefix + path)
+        except ClientError:
+            return None
+        return f"{head['ContentLength']}:{head['ETag']}"

@@ -1,0 +1,257 @@
+"""Taking in the delivered tables: persons and consent into the vault, clinical rows into the lake by pseudonym.
+
+Deliveries add up: a row that a later file no longer has stays, a row under the same key with other values replaces
+the earlier one, and each row has its own fate in the ledger.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from pipelines.calendar import age_a, age_band, study_time
+from pipelines.consent import check_person
+from pipelines.csvfile import Row, read_csv
+from pipelines.errors import Reason, Rejection
+from pipelines.ledger import Delivery, Ledger
+from pipelines.params import Params
+from pipelines.parquet import write_parquet
+from pipelines.quarantine import Quarantine
+from pipelines.storage import LandedFile, Landing
+from pipelines.vault import ConsentEvent, Person, Vault
+from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
+from schemas.core import Table
+from schemas.faults import Fate
+from schemas.landing import CONSENT_SCOPES, DELIVERED_TABLES, DeliveredTable
+from schemas.people import PARTICIPANTS
+
+CLINICAL = {
+    "clinical": (CLINICAL_OBSERVATIONS, "observed_at"),
+    "medications": (MEDICATIONS, "administered_at"),
+    "questionnaires": (QUESTIONNAIRE_ITEMS, "completed_at"),
+}
+"""Delivered table -> the table it becomes and the column of its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the tables are taken in with."""
+
+    landing: Landing
+    lake: Path
+    vault: Vault
+    ledger: Ledger
+    quarantine: Quarantine
+    params: Params
+    now: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The hospital's time zone."""
+        return ZoneInfo(self.params.study.timezone)
+
+
+def table_files(files: Iterable[LandedFile]) -> dict[str, LandedFile]:
+    """The delivered tables that are there, by name, in the order in which they must be read."""
+    by_path = {file.path.lower(): file for file in files if file.regular}
+    return {t.name: by_path[f"{t.name}.csv"] for t in DELIVERED_TABLES if f"{t.name}.csv" in by_path}
+
+
+def take_tables(intake: Intake, files: dict[str, LandedFile]) -> list[str]:
+    """Take in every delivered table.
+
+    All are read when one is new, since a row's fate may hang on another table: consent on its person, a pain score on
+    consent.
+
+    Args:
+        intake: where from and where to.
+        files: from `table_files`.
+
+    Returns:
+        The pseudonyms whose clinical tables changed, sorted.
+    """
+    changed: set[str] = set()
+    for table in DELIVERED_TABLES:
+        if table.name in files:
+            changed |= _take(intake, table, files[table.name])
+            intake.vault.save()
+        if table.name == "consent":
+            # Only now is it known whose facts may be kept.
+            changed |= {person.pseudonym for person in intake.vault.people if _write_participant(intake, person)}
+    return sorted(changed)
+
+
+def _take(intake: Intake, table: DeliveredTable, file: LandedFile) -> set[str]:
+    name_digest = intake.vault.digest("name", file.path)
+    at = intake.now.isoformat()
+    try:
+        content = intake.landing.read(file.path)
+        sha256 = hashlib.sha256(content).hexdigest()
+        delivery = intake.vault.label("delivery", file.path, sha256, length=12)
+        intake.vault.remember_name(delivery, file.path)
+        rows, rejection = read_csv(content, table, intake.zone), None
+    except Rejection as error:
+        if error.code == "UNREADABLE":
+            content, sha256 = b"", ""
+            delivery = intake.vault.label("delivery", file.path, "", length=12)
+        rows, rejection = [], error
+    entry = Delivery(
+        delivery, "table", name_digest, file.stamp, sha256, len(content), None, None,
+        Fate.PUBLISHED if rejection is None else Fate.QUARANTINED,
+        () if rejection is None else (Reason(rejection.code, rejection.detail),), at, at,
+    )  # fmt: skip
+    if rejection is not None:
+        intake.quarantine.keep(delivery, file.path, content)
+        intake.ledger.enter(entry)
+        return set()
+    changed = _Rows(intake, table).take(rows, delivery, file.path)
+    intake.ledger.enter(entry)
+    return changed
+
+
+class _Rows:
+    """The rows of one delivered table on their way to the vault or the lake."""
+
+    def __init__(self, intake: Intake, table: DeliveredTable) -> None:
+        self._intake = intake
+        self._table = table
+        self._standing = intake.ledger.published_rows(table.name)
+        self._accepted: dict[str, list[Row]] = {}
+
+    def take(self, rows: list[Row], delivery: str, path: str) -> set[str]:
+        fates = []
+        refused = []
+        seen: Counter[str] = Counter()
+        for row in rows:
+            seen[row.text] += 1
+            digest = self._intake.vault.digest("row", self._table.name, row.text, str(seen[row.text]))
+            person, reason = self._judge(row)
+            fate = Fate.PUBLISHED
+            if reason is not None and digest not in self._standing:
+                fate = Fate.QUARANTINED
+                refused.append({"line": row.line, "code": reason.code, "detail": reason.detail, "text": row.text})
+            elif seen[row.text] > 1:
+                fate = Fate.DUPLICATE
+            elif reason is None and person is not None:
+                self._accepted.setdefault(person.pseudonym, []).append(row)
+            code = reason.code if fate is Fate.QUARANTINED and reason is not None else None
+            fates.append((digest, None if person is None else person.pseudonym, fate.value, code))
+        changed = self._keep()
+        if refused:
+            content = "\n".join(json.dumps(row) for row in refused).encode()
+            self._intake.quarantine.keep(f"{delivery}-rows", f"{path}: rows", content)
+        self._intake.vault.save()
+        self._intake.ledger.record_rows(self._table.name, fates)
+        return changed
+
+    def _judge(self, row: Row) -> tuple[Person | None, Reason | None]:
+        if row.code is not None:
+            return None, Reason(row.code, f"line {row.line}: {row.detail}")
+        participant_id = str(row.values["participant_id"])
+        if self._table.name == "participants":
+            return self._enrol(participant_id, row)
+        person = self._intake.vault.person(participant_id)
+        if person is None:
+            return None, Reason("UNKNOWN_ID", f"line {row.line}")
+        if self._table.name == "consent":
+            return person, self._note_consent(person, row)
+        try:
+            check_person(
+                person, self._intake.params.land, self._intake.params.protocol, self._intake.now, self._intake.now
+            )
+        except Rejection as error:
+            return person, Reason(error.code, f"line {row.line}: {error.detail}")
+        return person, None
+
+    def _enrol(self, participant_id: str, row: Row) -> tuple[Person | None, Reason | None]:
+        enrolled, birth = row.values["enrolled_at"], row.values["birth_date"]
+        if not isinstance(enrolled, date) or not isinstance(birth, date) or birth >= enrolled:
+            return None, Reason("VALUE_RANGE", f"line {row.line}: born after enrolment")
+        register = {
+            name: value.isoformat() if isinstance(value, date) else (None if value is None else str(value))
+            for name, value in row.values.items()
+            if name != "participant_id"
+        }
+        return self._intake.vault.enrol(participant_id, enrolled, register), None
+
+    def _note_consent(self, person: Person, row: Row) -> Reason | None:
+        recorded = row.values["recorded_at"]
+        scopes = [part for part in str(row.values["scope"]).lower().replace("+", "|").split("|") if part]
+        if not isinstance(recorded, datetime) or not scopes or any(scope not in CONSENT_SCOPES for scope in scopes):
+            return Reason("VALUE_RANGE", f"line {row.line}: scope is none of {', '.join(CONSENT_SCOPES)}")
+        for scope in scopes:
+            event = ConsentEvent(recorded.astimezone(UTC).isoformat(), str(row.values["status"]), scope)
+            if event not in person.consent:
+                person.consent.append(event)
+        return None
+
+    def _keep(self) -> set[str]:
+        """Merge the accepted rows into their persons' tables; returns whose changed."""
+        if self._table.name not in CLINICAL:
+            return set()
+        table, time_column = CLINICAL[self._table.name]
+        changed = set()
+        for pseudonym, rows in sorted(self._accepted.items()):
+            person = self._intake.vault.of_pseudonym(pseudonym)
+            new = table.frame([_clinical_row(person, row, table, time_column, self._intake.zone) for row in rows])
+            path = clinical_folder(self._intake.lake, pseudonym) / f"{table.name}.parquet"
+            if _replace(self._intake.ledger, path, lambda old, new=new, table=table: _merge(old, new, table)):  # type: ignore[misc]  # mypy infers no type for a lambda with defaults
+                changed.add(pseudonym)
+        return changed
+
+
+def clinical_folder(lake: Path, pseudonym: str) -> Path:
+    """Where a person's clinical tables stand."""
+    return lake / pseudonym / "clinical"
+
+
+def _clinical_row(person: Person, row: Row, table: Table, time_column: str, zone: ZoneInfo) -> dict[str, object]:
+    moment = row.values[time_column]
+    if not isinstance(moment, datetime):
+        raise TypeError(f"{time_column} was not read as a time")
+    values = {name: value for name, value in row.values.items() if name in table.names}
+    return {"participant": person.pseudonym, **study_time(moment, person.day_zero_date, zone)._asdict(), **values}
+
+
+def _merge(old: pl.DataFrame | None, new: pl.DataFrame, table: Table) -> pl.DataFrame:
+    both = new if old is None else pl.concat([old, new])
+    return table.conform(both.unique(list(table.key), keep="last", maintain_order=True).sort(list(table.key)))
+
+
+def _replace(ledger: Ledger, path: Path, change: Callable[[pl.DataFrame | None], pl.DataFrame]) -> bool:
+    """Rewrite a person's table if that changes it; the ledger learns of it first."""
+    old = pl.read_parquet(path) if path.is_file() else None
+    new = change(old)
+    if old is not None and old.equals(new):
+        return False
+    ledger.mark_dirty(path.parent.parent.name)
+    write_parquet(path, new)
+    return True
+
+
+def _write_participant(intake: Intake, person: Person) -> bool:
+    """Write a person's row, and empty tables beside it, once consent stands; whether anything changed."""
+    try:
+        check_person(person, intake.params.land, intake.params.protocol, intake.now, intake.now)
+    except Rejection:
+        return False
+    known = person.register
+    birth = date.fromisoformat(str(known["birth_date"]))
+    age = age_a(birth, person.day_zero_date)
+    row = {name: known.get(name) for name in PARTICIPANTS.names if name in known}
+    row["participant"] = person.pseudonym
+    row["age_band"] = age_band(age, intake.params.pseudonymise.age_band_years)
+    row["language"] = None if known.get("language") is None else str(known["language"]).lower()
+    folder = clinical_folder(intake.lake, person.pseudonym)
+    changed = _replace(intake.ledger, folder / "participants.parquet", lambda _: PARTICIPANTS.frame([dict(row)]))
+    for table, _ in CLINICAL.values():
+        path = folder / f"{table.name}.parquet"
+        if not path.is_file():
+            changed |= _replace(intake.ledger, path, lambda _, table=table: table.frame())  # type: ignore[misc]  # as above
+    return changed

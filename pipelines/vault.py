@@ -1,0 +1,274 @@
+"""The vault: the one place that knows who is who.
+
+One file, `vault/vault.age`, encrypted to the master key and replaced atomically. It holds, for each person, the
+hospital's ID, the random pseudonym, the day zero that study days count from, the person's own age identity (what
+the person's recordings are encrypted with), the registered facts and the consent given. A pseudonym is random, not a
+keyed digest of the ID: whoever holds such a key could try all IDs.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyrage
+
+from pipelines.durable import write_durably
+from pipelines.errors import UserError
+
+KEY_VARIABLE = "PAINLAKE_VAULT_KEY"
+KEY_FILE_VARIABLE = "PAINLAKE_VAULT_KEY_FILE"
+FOLDER_VARIABLE = "PAINLAKE_VAULT"
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U to misread
+_FILE = "vault.age"
+_KEY_FILE = "master.key"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEvent:
+    """What a person consented to, or took back, and when (ISO 8601, UTC)."""
+
+    at: str
+    status: str
+    scope: str
+
+
+@dataclass(slots=True)
+class Person:
+    """All that the vault knows of a person."""
+
+    participant_id: str
+    pseudonym: str
+    identity: str
+    day_zero: str
+    register: dict[str, str | None]
+    consent: list[ConsentEvent] = field(default_factory=list)
+
+    @property
+    def recipient(self) -> str:
+        """The public half of the person's key: enough to encrypt."""
+        return str(pyrage.x25519.Identity.from_str(self.identity).to_public())
+
+    @property
+    def day_zero_date(self) -> date:
+        """The day that study days count from."""
+        return date.fromisoformat(self.day_zero)
+
+    def consented(self, scopes: tuple[str, ...], at: datetime, now: datetime) -> str | None:
+        """Whether all scopes stood at a time and still stand; returns None, or what is missing in words.
+
+        Args:
+            scopes: the scopes needed.
+            at: when the recording was made (aware).
+            now: the time of the decision (aware); a later withdrawal counts.
+        """
+        for scope in scopes:
+            events = sorted((e for e in self.consent if e.scope == scope), key=lambda event: event.at)
+            before = [e for e in events if datetime.fromisoformat(e.at) <= at]
+            until_now = [e for e in events if datetime.fromisoformat(e.at) <= now]
+            if not before:
+                return f"no consent of scope {scope} before the recording"
+            if before[-1].status != "given":
+                return f"consent of scope {scope} was {before[-1].status} before the recording"
+            if until_now[-1].status == "withdrawn":
+                return f"consent of scope {scope} has been withdrawn since"
+        return None
+
+
+class Vault:
+    """An opened vault; `save` writes what changed.
+
+    Args:
+        folder: where `vault.age` stands.
+        key: the master identity (AGE-SECRET-KEY-...).
+        content: the decrypted content.
+    """
+
+    def __init__(self, folder: Path, key: str, content: dict[str, Any]) -> None:
+        self._folder = folder
+        self._key = key
+        self._index_key = bytes.fromhex(content["index_key"])
+        self._quarantine_identity: str = content["quarantine_identity"]
+        self._names: dict[str, str] = content["names"]
+        self._people = {
+            row["participant_id"]: Person(**{**row, "consent": [ConsentEvent(**event) for event in row["consent"]]})
+            for row in content["people"]
+        }
+        self._by_pseudonym = {person.pseudonym: person for person in self._people.values()}
+        self._saved = self._content()
+
+    @classmethod
+    def create(cls, folder: Path) -> "Vault":
+        """Make a new vault, and a master key beside it unless the environment names one.
+
+        Raises:
+            UserError: there is one already.
+        """
+        if (folder / _FILE).exists():
+            raise UserError(f"{folder} holds a vault already")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        if not (os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE) or (folder / _KEY_FILE).exists()):
+            write_durably(folder / _KEY_FILE, f"{pyrage.x25519.Identity.generate()}\n".encode(), mode=0o600)
+        vault = cls(
+            folder,
+            _master_key(folder),
+            {
+                "index_key": secrets.token_hex(32),
+                "quarantine_identity": str(pyrage.x25519.Identity.generate()),
+                "names": {},
+                "people": [],
+            },
+        )
+        vault._write(vault._saved)
+        return vault
+
+    @classmethod
+    def open(cls, folder: Path) -> "Vault":
+        """Open the vault with the master key from the environment or from beside it.
+
+        Raises:
+            UserError: the vault or its key is missing, or the key is not this vault's.
+        """
+        key = _master_key(folder)
+        try:
+            sealed = (folder / _FILE).read_bytes()
+        except FileNotFoundError as error:
+            raise UserError(
+                f"the vault {folder / _FILE} is missing: mount it, or name its folder in {FOLDER_VARIABLE}"
+            ) from error
+        try:
+            content = json.loads(pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(key)]))
+        except (pyrage.DecryptError, ValueError) as error:
+            raise UserError(f"the master key does not open {folder / _FILE}") from error
+        return cls(folder, key, content)
+
+    def person(self, participant_id: str) -> Person | None:
+        """The person of a hospital ID, if known."""
+        return self._people.get(participant_id)
+
+    def of_pseudonym(self, pseudonym: str) -> Person:
+        """The person of a pseudonym.
+
+        Raises:
+            UserError: the vault knows no such pseudonym.
+        """
+        if pseudonym not in self._by_pseudonym:
+            raise UserError(f"the vault knows no {pseudonym}: it belongs to another study, or the person was erased")
+        return self._by_pseudonym[pseudonym]
+
+    @property
+    def people(self) -> list[Person]:
+        """Everyone, in the order of enrolment into the vault."""
+        return list(self._people.values())
+
+    def enrol(self, participant_id: str, day_zero: date, register: dict[str, str | None]) -> Person:
+        """Enter a person, or renew the registered facts of one; day zero and pseudonym never change."""
+        person = self._people.get(participant_id)
+        if person is None:
+            person = Person(
+                participant_id,
+                self._new_pseudonym(),
+                str(pyrage.x25519.Identity.generate()),
+                day_zero.isoformat(),
+                register,
+            )
+            self._people[participant_id] = person
+            self._by_pseudonym[person.pseudonym] = person
+        else:
+            person.register = register
+        return person
+
+    def remember_name(self, delivery: str, name: str) -> None:
+        """Keep the hospital's name of a delivery; outside the vault the delivery has only its own random one."""
+        self._names[delivery] = name
+
+    def name_of(self, delivery: str) -> str | None:
+        """The hospital's name of a delivery."""
+        return self._names.get(delivery)
+
+    def digest(self, *parts: str) -> str:
+        """A keyed digest (HMAC-SHA-256, hexadecimal): names can be compared, not guessed, without the vault."""
+        return hmac.new(
+            self._index_key, "\x1f".join(parts).encode(errors="surrogateescape"), hashlib.sha256
+        ).hexdigest()
+
+    def label(self, *parts: str, length: int = 8) -> str:
+        """Up to 24 characters that look random and are always the same for the same parts."""
+        number = int(self.digest("label", *parts)[:32], 16)
+        return "".join(_ALPHABET[(number >> (5 * place)) & 31] for place in range(length))
+
+    def seal(self, content: bytes) -> bytes:
+        """Encrypt for the quarantine."""
+        return pyrage.encrypt(content, [pyrage.x25519.Identity.from_str(self._quarantine_identity).to_public()])  # type: ignore[no-any-return]
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Decrypt from the quarantine."""
+        return pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(self._quarantine_identity)])  # type: ignore[no-any-return]
+
+    def save(self) -> None:
+        """Write the vault if anything changed."""
+        content = self._content()
+        if content != self._saved:
+            self._write(content)
+            self._saved = content
+
+    def _new_pseudonym(self) -> str:
+        while True:
+            body = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+            pseudonym = f"P{body}{check_character(body)}"
+            if pseudonym not in self._by_pseudonym:
+                return pseudonym
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "index_key": self._index_key.hex(),
+            "quarantine_identity": self._quarantine_identity,
+            "names": dict(self._names),
+            "people": [asdict(person) for person in self._people.values()],
+        }
+
+    def _write(self, content: dict[str, Any]) -> None:
+        recipient = pyrage.x25519.Identity.from_str(self._key).to_public()
+        write_durably(self._folder / _FILE, pyrage.encrypt(json.dumps(content).encode(), [recipient]), mode=0o600)
+
+
+def _master_key(folder: Path) -> str:
+    """The master key: from the environment, from a file that it names, or from beside the vault."""
+    if key := os.environ.get(KEY_VARIABLE):
+        return _checked_key(key, f"the environment variable {KEY_VARIABLE}")
+    path = Path(os.environ.get(KEY_FILE_VARIABLE) or folder / _KEY_FILE)
+    try:
+        return _checked_key(path.read_text(encoding="ascii"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"the vault's master key {path} cannot be read: set {KEY_FILE_VARIABLE} or {KEY_VARIABLE}"
+        ) from error
+
+
+def _checked_key(text: str, where: str) -> str:
+    try:
+        return str(pyrage.x25519.Identity.from_str(text.strip()))
+    except pyrage.IdentityError as error:
+        raise UserError(f"{where} holds no age identity (AGE-SECRET-KEY-...)") from error
+
+
+def check_character(body: str) -> str:
+    """The check character of a pseudonym's body: catches every single wrong character and most swaps.
+
+    Luhn's algorithm modulo 32 over Crockford's alphabet.
+
+    >>> check_character("7K3M9QXA") == check_character("7K3M9QXB")
+    False
+    """
+    total = 0
+    for place, character in enumerate(reversed(body)):
+        doubled = _ALPHABET.index(character) * (2 if place % 2 == 0 else 1)
+        total += doubled // 32 + doubled % 32
+    return _ALPHABET[-total % 32]

@@ -1,0 +1,131 @@
+"""Version: a validated lake becomes a commit, a published file, a tag, and a second copy at the remote.
+
+In this order: commit, so that the DuckDB file can name the commit it was built from; publish; then tag. So a tag
+stands exactly for what was published, and a run that is killed in between leaves a commit without a tag, which the
+next run publishes.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from pipelines.durable import write_durably
+from pipelines.errors import PainLakeError
+from pipelines.lake import dataset_summary, recordings
+from pipelines.ledger import Ledger
+from pipelines.params import Params
+from pipelines.publish import VersionRecord, publish
+from pipelines.repository import Repository, tag_name, version_name
+from pipelines.stages import MEDIA_STAGES, params_sha256
+from pipelines.study import Study, painlake_version
+from pipelines.validate import ValidationOutcome
+
+log = logging.getLogger("painlake")
+
+
+@dataclass(frozen=True, slots=True)
+class Versioning:
+    """The versions of a study's dataset."""
+
+    study: Study
+    params: Params
+    ledger: Ledger
+    repository: Repository
+
+    def unpublished(self) -> bool:
+        """Whether a commit stands that was not published."""
+        return bool(self.repository.versions()) and self.repository.version_at_head() is None
+
+    def changed(self) -> bool:
+        """Whether the lake may differ from what is published."""
+        return bool(self.ledger.dirty()) or self.repository.version_at_head() is None
+
+    def to_push(self) -> bool:
+        """Whether the remote lacks a version."""
+        unpushed = any(version["pushed_at"] is None for version in self.ledger.versions())
+        return unpushed and self.params.version.push and self.repository.has_remote
+
+    def commit(self) -> str | None:
+        """Enter the lake into DVC and git.
+
+        Returns:
+            The commit that is to be published, or None where it already was.
+        """
+        changed = self.ledger.dirty()
+        write_index(self.study.lake, self.study.index)
+        write_summary(self.study.lake, self.study.reports / "dataset.json")
+        folders = [self.study.lake / person / name for person in changed for name in ("recordings", "clinical")]
+        self.repository.add([folder for folder in folders if folder.is_dir()])
+        people = yaml.safe_load(self.study.index.read_text(encoding="utf-8"))["people"]
+        stages = [f"{stage.name}@{person}" for person in changed if person in people for stage in MEDIA_STAGES]
+        self.repository.accept([*stages, "validate", "publish"])
+        self.repository.commit(f"Dataset of {len(people)} people with recordings")
+        if self.repository.version_at_head() is None:
+            return self.repository.head()
+        self.ledger.clear_dirty()
+        return None
+
+    def publish(self, commit: str, outcome: ValidationOutcome) -> int:
+        """Publish a commit and name it.
+
+        Args:
+            commit: from `commit`.
+            outcome: of the checks on it.
+
+        Returns:
+            The number of the new version.
+        """
+        number = max(self.repository.versions(), default=0) + 1
+        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        record = version_record(number, self.params, self.repository, self.study.index, commit)
+        publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
+        self.repository.tag(number, f"PainLake dataset {version_name(number)}")
+        self.ledger.publish_version(number, commit, [each.recording for each in recordings(self.study.lake)], at)
+        self.ledger.clear_dirty()
+        log.info("%s published", tag_name(number))
+        return number
+
+    def push(self) -> bool:
+        """Copy what the remote lacks to it; False where that failed, and the next run tries again."""
+        if not self.to_push():
+            return True
+        try:
+            self.repository.push()
+        except PainLakeError as error:
+            log.warning("NOT_BACKED_UP: %s", error)
+            return False
+        self.ledger.mark_pushed(datetime.now(tz=UTC).isoformat(timespec="seconds"))
+        return True
+
+
+def version_record(number: int, params: Params, repository: Repository, index: Path, commit: str) -> VersionRecord:
+    """What a published file says about itself; the same for the same commit, however often it is built."""
+    code = yaml.safe_load(index.read_text(encoding="utf-8"))["code"]
+    return VersionRecord(
+        number,
+        painlake_version(),
+        repository.time_of(commit),
+        commit,
+        hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest(),
+        params_sha256(params),
+    )
+
+
+def write_index(lake: Path, index: Path) -> None:
+    """Write whose folders `dvc.yaml` goes through, and which code makes their features."""
+    people = sorted({each.participant for each in recordings(lake)})
+    code = {stage.name: stage.code_sha256() for stage in MEDIA_STAGES}
+    text = "# Written by PainLake: the persons with recordings, and the code of each stage.\n"
+    text += yaml.safe_dump({"people": people, "code": code}, sort_keys=True)
+    if not index.is_file() or index.read_text(encoding="utf-8") != text:
+        write_durably(index, text.encode())
+
+
+def write_summary(lake: Path, path: Path) -> None:
+    """Write the dataset's counts, as DVC's metrics; the same lake gives the same bytes."""
+    write_durably(path, (json.dumps(dataset_summary(lake), indent=1, sort_keys=True) + "\n").encode())

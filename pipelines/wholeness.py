@@ -1,0 +1,64 @@
+"""Is a delivered file whole? What its header declares against what is there, before stripping rewrites the header.
+
+Half an MP4 with its index in front decodes half its frames, raises nothing and still declares its full length; so the
+packets present are counted and timed.
+"""
+
+import struct
+
+from pipelines.errors import Rejection
+from pipelines.media import Track, tracks
+
+_TOLERANCE_S = 0.4
+"""Less than this may be missing at the end: containers round lengths, and the tracks' own lengths differ a little."""
+
+_STREAMED = 0xFFFFFFFF
+"""A WAV's length field when the writer could not seek back, or keeps it in a `ds64` chunk (RF64)."""
+
+
+def declared_duration_s(media: bytes) -> float | None:
+    """Check that a file holds what its header declares.
+
+    Returns:
+        The length that the header declares, in seconds, or None where it declares none.
+
+    Raises:
+        Rejection: `TRUNCATED` with the lengths found, `BAD_RIFF`, or what opening it gives.
+    """
+    if media[:4] in (b"RIFF", b"RF64"):
+        _check_riff(media)
+    found = tracks(media)
+    for track in found:
+        _check_track(track)
+    return max((track.declared_s for track in found if track.declared_s is not None), default=None)
+
+
+def _check_track(track: Track) -> None:
+    if track.packets == 0:
+        raise Rejection("TRUNCATED", f"no {track.kind} packet is there")
+    counted = bool(track.declared_packets)
+    missing_s = 0.0 if track.declared_s is None else track.declared_s - (track.end_s - min(track.start_s, 0.0))
+    if counted and track.packets < track.declared_packets:
+        share = 1 - track.packets / track.declared_packets
+        missing_s = max(missing_s, share * (track.declared_s or 0.0))
+    # A container's one declared length is that of its longest track; the others may rightly be shorter.
+    if missing_s > _TOLERANCE_S and (counted or track.kind == "video"):
+        raise Rejection(
+            "TRUNCATED", f"{track.kind}: {track.end_s:.2f} s of {track.declared_s or 0:.2f} s declared are there"
+        )
+
+
+def _check_riff(media: bytes) -> None:
+    """Walk the chunks of a WAV (RIFF, Microsoft 1991; RF64, EBU Tech 3306)."""
+    at = 12
+    while at + 8 <= len(media):
+        name, size = struct.unpack_from("<4sI", media, at)
+        if name == b"data":
+            if size not in (0, _STREAMED) and at + 8 + size > len(media):
+                there = len(media) - at - 8
+                raise Rejection("TRUNCATED", f"{there} of {size} bytes of samples are there")
+            return
+        if at + 8 + size > len(media):
+            raise Rejection("BAD_RIFF", f"the chunk at byte {at} claims {size} bytes, more than the file has")
+        at += 8 + size + (size & 1)
+    raise Rejection("BAD_RIFF", "no data chunk")

@@ -1,0 +1,97 @@
+"""One unit of work: one media stage of one recording, as it runs in a worker process."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import Reason
+from pipelines.params import Params
+from pipelines.parquet import read_provenance, write_parquet
+from pipelines.pseudonymise import open_recording
+from pipelines.recording import Recording
+from pipelines.stages import Inputs, MediaStage, inputs_digest, media_stage
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A stage of a recording, to be done under a key.
+
+    `identity` is the person's secret key: it travels to the worker in memory and is never shown.
+    """
+
+    stage: str
+    recording: Recording
+    lake: Path
+    params: Params
+    key: str
+    identity: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a unit came to: a digest of its files, and the codes that its measurements call for."""
+
+    stage: str
+    recording: str
+    key: str
+    sha256: str
+    reasons: tuple[Reason, ...]
+
+
+def do_unit(unit: Unit) -> Done:
+    """Measure one stage of one recording and write its files; what is there under the same key is kept.
+
+    Raises:
+        Rejection: the recording cannot be measured.
+    """
+    stage = media_stage(unit.stage)
+    done = finished(stage, unit.lake, unit.recording, unit.key)
+    if done is not None:
+        return done
+
+    @cache
+    def media() -> bytes:
+        return open_recording(unit.lake, unit.recording, unit.identity)
+
+    def table(name: str) -> "pl.DataFrame":
+        import polars as pl  # noqa: PLC0415 - a worker that decodes has it, one that waits need not
+
+        return pl.read_parquet(media_stage(name).files(unit.lake, unit.recording)[0])
+
+    measured = stage.measure(Inputs(media, table), unit.recording, unit.params)
+    provenance = stage.provenance(unit.key, unit.recording, unit.params, measured.reasons)
+    contents = [
+        write_parquet(path, measured.tables[ending], provenance)
+        for ending, path in zip(stage.endings, stage.files(unit.lake, unit.recording), strict=True)
+    ]
+    return Done(stage.name, unit.recording.recording, unit.key, _digest(contents), measured.reasons)
+
+
+def finished(stage: MediaStage, lake: Path, recording: Recording, key: str | None = None) -> Done | None:
+    """What a stage left for a recording, if all its files are there (under this key, if one is given)."""
+    files = stage.files(lake, recording)
+    found = [read_provenance(path) for path in files]
+    if any(each is None or each["key"] != (found[0] or {})["key"] for each in found):
+        return None
+    first = found[0] or {}
+    if key is not None and first["key"] != key:
+        return None
+    reasons = tuple(Reason(*reason) for reason in first["reasons"])
+    return Done(stage.name, recording.recording, first["key"], _digest([p.read_bytes() for p in files]), reasons)
+
+
+def key_of(stage: MediaStage, recording: Recording, params: Params, outputs: dict[str, str]) -> str:
+    """The key of a stage of a recording, given the digests of what earlier stages left."""
+    return stage.key(inputs_digest(recording, outputs, stage), params)
+
+
+def _digest(contents: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()

@@ -1,0 +1,32 @@
+"""All tables of the warehouse."""
+
+from schemas.aligned import ALIGNED_FRAMES
+from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
+from schemas.core import Table
+from schemas.face import AU_FRAMES, AU_SUPPORT
+from schemas.features import AU_SUMMARIES, RECORDING_FEATURES
+from schemas.meta import COLUMNS, DATASET_VERSION, PROVENANCE, VALIDATION
+from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
+from schemas.quality import QUALITY_MEASURES
+from schemas.voice import VOICE_FRAMES, VOICE_FUNCTIONALS
+
+FEATURE_TABLES = (QUALITY_MEASURES, AU_FRAMES, VOICE_FRAMES, VOICE_FUNCTIONALS, ALIGNED_FRAMES)
+"""One parquet file a recording each."""
+
+CLINICAL_TABLES = (CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS)
+"""One parquet file a person each."""
+
+LAKE_TABLES = (PARTICIPANTS, RECORDINGS, TASKS, *CLINICAL_TABLES, *FEATURE_TABLES, PROVENANCE)
+"""What the lake holds and the checks look at."""
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        PARTICIPANTS, RECORDINGS, TASKS, QUALITY_MEASURES, AU_FRAMES, AU_SUPPORT, AU_SUMMARIES, VOICE_FRAMES,
+        VOICE_FUNCTIONALS, ALIGNED_FRAMES, *CLINICAL_TABLES, DATASET_VERSION, COLUMNS, VALIDATION, PROVENANCE,
+    )
+}  # fmt: skip
+"""Every table of the warehouse, in the order in which they are published."""
+
+VIEWS: dict[str, Table] = {RECORDING_FEATURES.name: RECORDING_FEATURES}
+"""What is computed when asked for."""

@@ -1,0 +1,163 @@
+"""Action units from scores and landmarks, and the pain score."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipelines.action_units import BLENDSHAPES, au_support, columns, intensities, pspi
+from pipelines.face_geometry import LANDMARKS
+from pipelines.params import FaceParams
+from schemas.face import AU_FRAMES, AU_NAMES, AU_SUPPORT
+
+Values = NDArray[np.float64]
+PARAMS = FaceParams()
+
+# A frontal face at rest, roughly in MediaPipe's canonical proportions (centimetres; x right, y down).
+AT_REST = {
+    33: (-4.4, -2.6, 0), 263: (4.4, -2.6, 0), 101: (-3.1, 0.3, -1.5), 330: (3.1, 0.3, -1.5), 1: (0, 1.2, -5.6),
+    4: (0, 0.5, -5.7), 2: (0, 2.2, -4.4), 6: (0, -2.4, -4.5), 129: (-1.7, 1.1, -3.0), 358: (1.7, 1.1, -3.0),
+    13: (0, 4.0, -4.4), 14: (0, 4.1, -4.4),
+}  # fmt: skip
+
+
+def measure(
+    scores: dict[str, float] | None = None,
+    moved_by: dict[int, tuple[float, float, float]] | None = None,
+    angles: tuple[float, float, float] = (0, 0, 0),
+) -> dict[str, float]:
+    row = np.zeros((1, len(BLENDSHAPES)))
+    for name, value in (scores or {}).items():
+        row[0, BLENDSHAPES.index(name)] = value
+    points = np.array([AT_REST[number] for number in LANDMARKS], dtype=np.float64)
+    for number, shift in (moved_by or {}).items():
+        points[LANDMARKS.index(number)] += shift
+    found = intensities(row, points[np.newaxis], np.array([angles], dtype=np.float64), PARAMS)
+    return {unit: float(values[0]) for unit, values in found.items()}
+
+
+def both(name: str, value: float) -> dict[str, float]:
+    return {f"{name}Left": value, f"{name}Right": value}
+
+
+def graded(**values: float) -> dict[str, Values]:
+    return {unit: np.array([values.get(unit, 0.0)]) for unit in AU_NAMES}
+
+
+def test_every_unit_of_the_table_is_measured_and_no_other() -> None:
+    assert tuple(measure()) == tuple(AU_NAMES)
+
+
+def test_a_face_at_rest_shows_hardly_anything() -> None:
+    assert max(measure().values()) < 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "scores"),
+    [
+        ("AU01", {"browInnerUp": 0.6}), ("AU02", both("browOuterUp", 0.6)), ("AU04", both("browDown", 0.5)),
+        ("AU05", both("eyeWide", 0.4)), ("AU07", both("eyeSquint", 0.6)), ("AU10", both("mouthUpperUp", 0.6)),
+        ("AU12", both("mouthSmile", 0.8)), ("AU14", both("mouthDimple", 0.6)), ("AU15", both("mouthFrown", 0.4)),
+        ("AU17", {"mouthShrugLower": 0.7}), ("AU20", both("mouthStretch", 0.4)), ("AU23", both("mouthPress", 0.5)),
+        ("AU26", {"jawOpen": 0.6}), ("AU28", {"mouthRollLower": 0.6, "mouthRollUpper": 0.6}),
+        ("AU43", both("eyeBlink", 0.7)), ("AU45", both("eyeBlink", 0.7)),
+    ],
+)  # fmt: skip
+def test_a_score_moves_its_own_unit(unit: str, scores: dict[str, float]) -> None:
+    rest, moved = measure(), measure(scores)
+    assert moved[unit] > rest[unit] + 3
+    others = {name for name in AU_NAMES if name not in {unit, "AU43", "AU45"}}
+    assert all(moved[name] <= rest[name] for name in others)
+
+
+def test_intensities_stay_within_the_scale() -> None:
+    everything = measure(dict.fromkeys(BLENDSHAPES, 1.0), {101: (0, -4, 0), 330: (0, -4, 0), 14: (0, 9, 0)})
+    assert all(0 <= value <= 5 for value in everything.values())
+
+
+def test_one_side_alone_counts_half() -> None:
+    one, two = measure({"browDownLeft": 0.5}), measure(both("browDown", 0.5))
+    assert 0 < one["AU04"] < two["AU04"] / 1.9
+
+
+def test_a_lip_raised_by_a_smile_alone_is_no_upper_lip_raiser() -> None:
+    assert measure(both("mouthSmile", 0.9) | both("mouthUpperUp", 0.5))["AU10"] == 0
+
+
+def test_closing_lids_are_no_lid_tightener() -> None:
+    assert measure(both("eyeBlink", 0.9) | both("eyeSquint", 0.6))["AU07"] == 0
+
+
+def test_a_cheek_nearer_the_eye_is_a_cheek_raiser() -> None:
+    assert measure(moved_by={101: (-0.3, -0.5, 0), 330: (0.3, -0.5, 0)})["AU06"] > measure()["AU06"] + 2
+
+
+def test_a_nose_drawn_up_is_a_nose_wrinkler() -> None:
+    up = dict.fromkeys((2, 4, 129, 358), (0.0, -0.5, 0.0))
+    assert measure(moved_by=up)["AU09"] > measure()["AU09"] + 1.5
+
+
+def test_a_smile_flattens_the_nose_and_is_no_nose_wrinkler() -> None:
+    up = dict.fromkeys((2, 4, 129, 358), (0.0, -0.1, 0.0))
+    assert measure(both("mouthSmile", 0.9), up)["AU09"] <= measure()["AU09"]
+
+
+def test_lips_apart_are_parted_lips() -> None:
+    assert measure()["AU25"] == 0
+    assert 2 < measure(moved_by={14: (0, 1.5, 0)})["AU25"] < 4
+
+
+def test_size_and_place_in_the_frame_do_not_matter() -> None:
+    scores = np.zeros((1, len(BLENDSHAPES)))
+    points = np.array([[AT_REST[number] for number in LANDMARKS]], dtype=np.float64)
+    here = intensities(scores, points, np.zeros((1, 3)), PARAMS)
+    there = intensities(scores, points * 30 + 200, np.zeros((1, 3)), PARAMS)
+    for unit in ("AU06", "AU09", "AU25"):
+        assert there[unit] == pytest.approx(here[unit])
+
+
+@pytest.mark.parametrize("angles", [(0.9, 0, 0), (0, -0.9, 0)])
+def test_geometry_is_missing_where_the_head_is_turned_away(angles: tuple[float, float, float]) -> None:
+    found = measure(both("mouthSmile", 0.8), angles=angles)
+    assert {unit for unit, value in found.items() if np.isnan(value)} == {"AU06", "AU09", "AU25"}
+
+
+def test_a_tilt_in_the_picture_does_not_hide_geometry() -> None:
+    assert not np.isnan(measure(angles=(0, 0, 1.2))["AU06"])
+
+
+def test_the_pain_score_is_that_of_prkachin_and_solomon() -> None:
+    found = graded(AU04=1, AU06=2, AU07=3, AU09=1.5, AU10=0.5, AU43=5, AU12=5)
+    assert pspi(found)[0] == pytest.approx(1 + 3 + 1.5 + 1)
+
+
+def test_the_pain_score_is_missing_where_a_part_is() -> None:
+    assert np.isnan(pspi(graded(AU04=1, AU06=np.nan, AU07=3))[0])
+
+
+def test_presence_starts_at_its_threshold_and_is_missing_where_the_intensity_is() -> None:
+    found = graded(AU12=1.0, AU04=0.99, AU06=np.nan, AU43=2.4, AU45=2.5, AU28=3)
+    table = columns(found, PARAMS)
+    assert (table["AU12_c"][0], table["AU04_c"][0]) == (1, 0)
+    assert np.isnan(table["AU06_c"][0])
+    assert (table["AU43_c"][0], table["AU45_c"][0]) == (0, 1)
+    assert table["AU28_c"][0] == 1
+    assert "AU28_r" not in table
+
+
+def test_columns_are_those_of_the_table() -> None:
+    assert set(columns(graded(), PARAMS)) == {name for name in AU_FRAMES.names if name.startswith(("AU", "pspi"))}
+
+
+def test_support_names_a_method_formula_and_caveat_for_every_unit() -> None:
+    support = au_support()
+    assert support["action_unit"].to_list() == list(AU_NAMES)
+    assert AU_SUPPORT.conform(support).equals(support)
+    geometric = support.filter(support["method"] == "geometry")["action_unit"].to_list()
+    assert geometric == ["AU06", "AU09", "AU25"]
+    assert all(len(text) > 10 for text in [*support["source"], *support["caveat"]])
+
+
+def test_support_states_the_formula_that_is_computed() -> None:
+    source = dict(au_support().select("action_unit", "source").iter_rows())
+    assert source["AU04"] == "5 clip((mean(browDownLeft, browDownRight) - 0.03) / 0.57, 0, 1)"
+    assert measure(both("browDown", 0.4))["AU04"] == pytest.approx(5 * (0.4 - 0.03) / 0.57)
