@@ -86,8 +86,8 @@ def init(
     ] = None,
 ) -> None:
     """Make a study: its parameters, its vault with a new key, and a git and DVC repository."""
-    from flows.report import made  # noqa: PLC0415 - see the module
-    from pipelines.study import make_study  # noqa: PLC0415 - see the module
+    from flows.report import made
+    from pipelines.study import make_study
 
     typer.echo(made(make_study(study, landing, remote)))
 
@@ -96,11 +96,11 @@ def init(
 @_plainly
 def ingest(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
     """Run the nightly flow once: take in what is new, measure it, validate, publish, version."""
-    from flows.progress import shown_progress  # noqa: PLC0415 - see the module
-    from flows.report import ingested  # noqa: PLC0415 - see the module
-    from flows.run import ingest_once  # noqa: PLC0415 - see the module
-    from pipelines.overview import overview  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from flows.progress import shown_progress
+    from flows.report import ingested
+    from flows.run import ingest_once
+    from pipelines.overview import overview
+    from pipelines.study import open_study
 
     root = _root(context, study)
     with shown_progress() as progress:
@@ -125,8 +125,8 @@ def demo(
     study: StudyOption = None,
 ) -> None:
     """Make a study with a synthetic landing zone, ingest it, and ask it a question."""
-    from flows.demo import run_demo  # noqa: PLC0415 - see the module
-    from flows.progress import shown_progress  # noqa: PLC0415 - see the module
+    from flows.demo import run_demo
+    from flows.progress import shown_progress
 
     root = target or _root(context, study)
     with shown_progress() as progress:
@@ -142,7 +142,7 @@ def serve(
     study: StudyOption = None,
 ) -> None:
     """Run the nightly flow on a schedule, from a local Prefect server, until stopped."""
-    from flows.serve import serve_nightly  # noqa: PLC0415 - see the module
+    from flows.serve import serve_nightly
 
     serve_nightly(_root(context, study), cron, typer.echo)
 
@@ -151,9 +151,9 @@ def serve(
 @_plainly
 def status(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
     """Show counts by fate, the last run, the current version, and whether the ledger balances."""
-    from flows.report import stated  # noqa: PLC0415 - see the module
-    from pipelines.overview import overview  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from flows.report import stated
+    from pipelines.overview import overview
+    from pipelines.study import open_study
 
     state = overview(open_study(_root(context, study)))
     if as_json:
@@ -167,20 +167,22 @@ def status(context: typer.Context, study: StudyOption = None, as_json: JsonOptio
 def query(
     context: typer.Context,
     sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
-    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print the answer.")] = "table",
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to print the answer.")
+    ] = "table",
     version: Annotated[str | None, typer.Option(help="Ask an earlier version, such as v0001.")] = None,
     study: StudyOption = None,
 ) -> None:
     """Ask the published DuckDB file, read only."""
-    from pipelines.query import format_rows, run_query  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
-    from pipelines.warehouse import current_file  # noqa: PLC0415 - see the module
+    from pipelines.query import format_rows, run_query
+    from pipelines.study import open_study
+    from pipelines.warehouse import current_file
 
     opened = open_study(_root(context, study))
     if version is None:
         file = current_file(opened.warehouse)
     else:
-        from pipelines.checkout import checkout as build  # noqa: PLC0415 - see the module
+        from pipelines.checkout import checkout as build
         from pipelines.checkout import find_version
 
         file = build(opened, find_version(opened, version))
@@ -192,9 +194,9 @@ def query(
 @_plainly
 def versions(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
     """List the dataset's versions."""
-    from flows.report import listed_versions  # noqa: PLC0415 - see the module
-    from pipelines.overview import all_versions  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from flows.report import listed_versions
+    from pipelines.overview import all_versions
+    from pipelines.study import open_study
 
     found = all_versions(open_study(_root(context, study)))
     if as_json:
@@ -211,9 +213,9 @@ def checkout(
     study: StudyOption = None,
 ) -> None:
     """Build the DuckDB file of an earlier version, beside the current one; prints its path."""
-    from pipelines.checkout import checkout as build  # noqa: PLC0415 - see the module
+    from pipelines.checkout import checkout as build
     from pipelines.checkout import find_version
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from pipelines.study import open_study
 
     opened = open_study(_root(context, study))
     typer.echo(str(build(opened, find_version(opened, version))))
@@ -228,8 +230,8 @@ def stage(
     study: StudyOption = None,
 ) -> None:
     """Run one stage, as `dvc.yaml` does."""
-    from flows.stage import run_stage  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from flows.stage import run_stage
+    from pipelines.study import open_study
 
     run_stage(open_study(_root(context, study)), name, participant, typer.echo)
 
@@ -243,9 +245,9 @@ def quarantine_list(
     as_json: JsonOption = False,
 ) -> None:
     """List what was set aside, oldest first."""
-    from flows.report import listed_quarantine  # noqa: PLC0415 - see the module
-    from pipelines.overview import set_aside  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from flows.report import listed_quarantine
+    from pipelines.overview import set_aside
+    from pipelines.study import open_study
 
     found = [entry for entry in set_aside(open_study(_root(context, study))) if code in {None, entry["code"]}]
     if as_json:
@@ -263,9 +265,9 @@ def quarantine_show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was found in a delivery and what to do next; never whose it is."""
-    from flows.report import shown_quarantine  # noqa: PLC0415 - see the module
-    from pipelines.overview import set_aside  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from flows.report import shown_quarantine
+    from pipelines.overview import set_aside
+    from pipelines.study import open_study
 
     found = [entry for entry in set_aside(open_study(_root(context, study))) if entry["delivery"] == delivery]
     if not found:
@@ -285,8 +287,8 @@ def quarantine_release(
     study: StudyOption = None,
 ) -> None:
     """Have the next run try a delivery again."""
-    from pipelines.overview import release  # noqa: PLC0415 - see the module
-    from pipelines.study import open_study  # noqa: PLC0415 - see the module
+    from pipelines.overview import release
+    from pipelines.study import open_study
 
     release(open_study(_root(context, study)), delivery, reason)
     typer.echo(f"{delivery} is tried again by the next `painlake ingest`")

@@ -47,7 +47,11 @@ def run_demo(root: Path, participants: int, seed: int, seconds: float, progress:
         last = done
 
     make_landing_zone(
-        study.root / "landing", participants=participants, seed=seed, seconds=(seconds * 0.75, seconds * 1.25), progress=tell
+        study.root / "landing",
+        participants=participants,
+        seed=seed,
+        seconds=(seconds * 0.75, seconds * 1.25),
+        progress=tell,
     )
     result = ingest_once(study.root, progress)
     answer = format_rows(*run_query(study.warehouse / "current", QUESTION), "table")

@@ -104,7 +104,7 @@ def measure_recording(recording: str) -> bool:
             session.progress.advance()
             if not measure.with_options(name=stage.name)(stage.name, recording):
                 return False
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other recordings go on
         known = session.recordings.get(recording) or session.accepted[recording].recording
         session.night.fail(known, error)
         # Without its cause: a path in its message could be the hospital's.

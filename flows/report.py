@@ -27,7 +27,8 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
     def line(cells: list[str]) -> str:
         parts = [
-            cell.rjust(width) if cell.isdecimal() else cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
+            cell.rjust(width) if cell.isdecimal() else cell.ljust(width)
+            for cell, width in zip(cells, widths, strict=True)
         ]
         return "  ".join(parts).rstrip()
 

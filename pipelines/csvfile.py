@@ -45,7 +45,7 @@ class Row:
 
 
 def read_csv(content: bytes, table: DeliveredTable, zone: ZoneInfo) -> list[Row]:
-    """Read a file.
+    r"""Read a file.
 
     Args:
         content: its bytes.
@@ -59,7 +59,7 @@ def read_csv(content: bytes, table: DeliveredTable, zone: ZoneInfo) -> list[Row]
         Rejection: `CSV_DIALECT` (no reader can split it) or `SCHEMA_DRIFT` (columns missing or renamed).
 
     >>> from schemas.landing import DELIVERED_TABLES
-    >>> text = "participant_id;recorded_at;status;scope\\r\\n007;2026-03-01T09:00:00+01:00;given;recording\\r\\n"
+    >>> text = "participant_id;recorded_at;status;scope\r\n007;2026-03-01T09:00:00+01:00;given;recording\r\n"
     >>> read_csv(text.encode(), DELIVERED_TABLES[1], ZoneInfo("Europe/Amsterdam"))[0].values["participant_id"]
     '007'
     """
@@ -103,11 +103,8 @@ def _split(text: str, table: DeliveredTable) -> tuple[list[str], list[tuple[int,
         raise Rejection("SCHEMA_DRIFT", f"columns missing: {', '.join(missing)}")
     if len(set(header)) != len(header):
         raise Rejection("SCHEMA_DRIFT", "a column stands twice in the header")
-    lines = []
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                lines.append((reader.line_num, cells))
+        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
         raise Rejection("CSV_DIALECT", f"line {reader.line_num}: {error}") from error
     return header, lines

@@ -1,7 +1,7 @@
 """Looking into the landing zone: what is there, what is new. Reads names and times, not one byte of a file."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -54,47 +54,48 @@ class Discovery:
         return bool(self.candidates) or self.tables_changed
 
 
-def discover(
-    files: list[LandedFile],
-    known: dict[str, Delivery],
-    digest: Callable[[str], str],
-    lake: Path,
-    now: datetime,
-    orphan_after: timedelta,
-) -> Discovery:
-    """Compare the landing zone with the ledger.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look into the landing zone compares it with.
 
     Args:
-        files: the listing.
         known: the latest delivery under each name's digest.
         digest: of a path.
         lake: to see which accepted recordings a killed run left undone.
         now: the time of this look.
         orphan_after: how long a file may wait for its other half.
     """
-    tables = table_files(files)
-    in_tables = {file.path for file in tables.values()}
-    candidates = []
-    for candidate in _pair([file for file in files if file.path not in in_tables]):
-        entry = known.get(digest(candidate.file.path))
-        if entry is None or _again(entry, candidate, lake, now, orphan_after):
-            candidates.append(candidate)
-    entries = [known.get(digest(file.path)) for file in tables.values()]
-    changed = any(e is None or e.stamp != f.stamp for e, f in zip(entries, tables.values(), strict=True))
-    return Discovery(tuple(candidates), tables, changed)
 
+    known: Mapping[str, Delivery]
+    digest: Callable[[str], str]
+    lake: Path
+    now: datetime
+    orphan_after: timedelta
 
-def _again(entry: Delivery, candidate: Candidate, lake: Path, now: datetime, orphan_after: timedelta) -> bool:
-    """Whether a file that is known must be looked at again."""
-    if entry.stamp != candidate.stamp:
+    def at(self, files: list[LandedFile]) -> Discovery:
+        """Compare a listing with the ledger."""
+        tables = table_files(files)
+        in_tables = {file.path for file in tables.values()}
+        candidates = _pair([file for file in files if file.path not in in_tables])
+        entries = [self._entry(file) for file in tables.values()]
+        changed = any(e is None or e.stamp != f.stamp for e, f in zip(entries, tables.values(), strict=True))
+        return Discovery(tuple(each for each in candidates if self._is_due(each)), tables, changed)
+
+    def _entry(self, file: LandedFile) -> Delivery | None:
+        return self.known.get(self.digest(file.path))
+
+    def _is_due(self, candidate: Candidate) -> bool:
+        """Whether a file is new, or must be looked at again."""
+        entry = self._entry(candidate.file)
+        if entry is None or entry.stamp != candidate.stamp:
+            return True
+        if entry.fate is not Fate.DEFERRED:
+            return False
+        if entry.recording is not None and entry.participant is not None:
+            return not (self.lake / entry.participant / "recordings" / f"{entry.recording}.json").is_file()
+        if "WAITING_PAIR" in entry.codes:
+            return self.now - datetime.fromisoformat(entry.first_seen) >= self.orphan_after
         return True
-    if entry.fate is not Fate.DEFERRED:
-        return False
-    if entry.recording is not None and entry.participant is not None:
-        return not (lake / entry.participant / "recordings" / f"{entry.recording}.json").is_file()
-    if "WAITING_PAIR" in entry.codes:
-        return now - datetime.fromisoformat(entry.first_seen) >= orphan_after
-    return True
 
 
 def _pair(files: list[LandedFile]) -> list[Candidate]:
@@ -119,9 +120,9 @@ def _pair(files: list[LandedFile]) -> list[Candidate]:
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path is made of visible, normalised characters and leads nowhere else.
+    r"""Whether a path is made of visible, normalised characters and leads nowhere else.
 
-    >>> is_plain("recordings/007/v1/a.mp4"), is_plain("recordings/../a.mp4"), is_plain("a\\u202e.mp4")
+    >>> is_plain("recordings/007/v1/a.mp4"), is_plain("recordings/../a.mp4"), is_plain("a\u202e.mp4")
     (True, False, False)
     """
     parts = path.split("/")

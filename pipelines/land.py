@@ -45,6 +45,19 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a delivery; `keep` are its bytes and its sidecar's, for the quarantine."""
+
+    fate: Fate
+    reasons: list[Reason]
+    sha256: str | None = None
+    participant: str | None = None
+    recording: str | None = None
+    duplicate_of: str | None = None
+    keep: tuple[bytes, bytes | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """Gives candidates their fates and enters them in the ledger."""
 
@@ -125,8 +138,9 @@ class Judge:
             raise Rejection("EMPTY_FILE")
         original = self._original(sha256, candidate)
         if original is not None:
-            self._enter(candidate, sha256, len(content), Fate.DUPLICATE, [Reason("DUPLICATE", f"of {original.delivery}")],
-                        earlier, duplicate_of=original.delivery, participant=person.pseudonym)  # fmt: skip
+            duplicate = Reason("DUPLICATE", f"of {original.delivery}")
+            verdict = Verdict(Fate.DUPLICATE, [duplicate], sha256, person.pseudonym, duplicate_of=original.delivery)
+            self._enter(candidate, verdict, earlier)
             return None
         when = study_time(sidecar.recorded_at, person.day_zero_date, zone)
         replaced = self._replaced(earlier, sha256)
@@ -148,8 +162,8 @@ class Judge:
             media_sha256="",
             flags=tuple(reason.code for reason in flags),
         )
-        entry = self._enter(candidate, sha256, len(content), Fate.DEFERRED, [_ACCEPTED, *flags], earlier,
-                            participant=person.pseudonym, recording=recording.recording)  # fmt: skip
+        verdict = Verdict(Fate.DEFERRED, [_ACCEPTED, *flags], sha256, person.pseudonym, name)
+        entry = self._enter(candidate, verdict, earlier)
         old = None if replaced is None else replaced.recording
         return Accepted(entry.delivery, candidate.file.path, candidate.suffix, sha256, sidecar_bytes, recording, old)
 
@@ -208,7 +222,7 @@ class Judge:
         if error.code == "WAITING_PAIR" and self._waited_too_long(earlier):
             reason, effect = Reason("ORPHAN", reason.detail), Effect.QUARANTINE
         if effect is Effect.DEFER:
-            self._enter(candidate, None, candidate.file.size, Fate.DEFERRED, [reason], earlier)
+            self._enter(candidate, Verdict(Fate.DEFERRED, [reason]), earlier)
             return
         readable = candidate.file.regular and error.code not in {"UNREADABLE", "RESOURCE_LIMIT"}
         if readable and not content:
@@ -217,43 +231,37 @@ class Judge:
             except Rejection as unreadable:
                 reason = Reason(unreadable.code, unreadable.detail)
         sha256 = hashlib.sha256(content).hexdigest()
-        entry = self._enter(
-            candidate, sha256, candidate.file.size, Fate.QUARANTINED, [reason], earlier, keep=(content, sidecar)
-        )
-        self.vault.remember_name(entry.delivery, candidate.file.path)
+        self._enter(candidate, Verdict(Fate.QUARANTINED, [reason], sha256, keep=(content, sidecar)), earlier)
 
     def _waited_too_long(self, earlier: list[Delivery]) -> bool:
         waiting = [e for e in earlier if "WAITING_PAIR" in e.codes]
         limit = timedelta(days=self.params.land.orphan_after_days)
         return bool(waiting) and self.now - datetime.fromisoformat(waiting[-1].first_seen) >= limit
 
-    def _enter(
-        self,
-        candidate: Candidate,
-        sha256: str | None,
-        size: int,
-        fate: Fate,
-        reasons: list[Reason],
-        earlier: list[Delivery],
-        *,
-        participant: str | None = None,
-        recording: str | None = None,
-        duplicate_of: str | None = None,
-        keep: tuple[bytes, bytes | None] | None = None,
-    ) -> Delivery:
+    def _enter(self, candidate: Candidate, verdict: Verdict, earlier: list[Delivery]) -> Delivery:
         """Enter the fate; the name goes to the vault, and to nowhere else."""
         path = candidate.file.path
-        same = next((e for e in reversed(earlier) if e.sha256 is None or e.sha256 == sha256), None)
+        same = next((e for e in reversed(earlier) if e.sha256 is None or e.sha256 == verdict.sha256), None)
         at = self.now.isoformat()
-        delivery = same.delivery if same else self.vault.label("delivery", path, str(len(earlier)), length=12)
         entry = Delivery(
-            delivery, candidate.kind, self.vault.digest("name", path), candidate.stamp, sha256, size, participant,
-            recording, fate, tuple(reasons), same.first_seen if same else at, at, duplicate_of,
-        )  # fmt: skip
-        self.vault.remember_name(delivery, path)
+            delivery=same.delivery if same else self.vault.label("delivery", path, str(len(earlier)), length=12),
+            kind=candidate.kind,
+            name_digest=self.vault.digest("name", path),
+            stamp=candidate.stamp,
+            sha256=verdict.sha256,
+            bytes=candidate.file.size,
+            participant=verdict.participant,
+            recording=verdict.recording,
+            fate=verdict.fate,
+            reasons=tuple(verdict.reasons),
+            first_seen=same.first_seen if same else at,
+            decided_at=at,
+            duplicate_of=verdict.duplicate_of,
+        )
+        self.vault.remember_name(entry.delivery, path)
         self.vault.save()
-        if keep is not None:
-            self.quarantine.keep(delivery, path, *keep)
+        if verdict.keep is not None:
+            self.quarantine.keep(entry.delivery, path, *verdict.keep)
         self.ledger.enter(entry)
         return entry
 

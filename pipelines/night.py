@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from pipelines.discover import Candidate, Discovery, discover
+from pipelines.discover import Candidate, Discovery, Look
 from pipelines.durable import remove_partials
 from pipelines.errors import PainLakeError, Reason, Rejection
 from pipelines.lake import recordings
@@ -82,14 +82,14 @@ class Night:
 
     def look(self) -> Discovery:
         """Look into the landing zone and compare it with the ledger."""
-        return discover(
-            self.landing.files(),
+        look = Look(
             self.ledger.latest_by_name(),
             lambda path: self.vault.digest("name", path),
             self.study.lake,
             self.now,
             timedelta(days=self.params.land.orphan_after_days),
         )
+        return look.at(self.landing.files())
 
     def unfinished(self) -> bool:
         """Whether an earlier run left something to do: unpublished changes, other code or parameters, no backup."""
@@ -134,9 +134,7 @@ class Night:
         """Take in the delivered tables if any is new; returns how many persons' rows changed."""
         if not discovery.tables_changed:
             return 0
-        intake = Intake(
-            self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now
-        )
+        intake = Intake(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
         changed = take_tables(intake, discovery.tables)
         log.info("tables taken in: %d persons changed", len(changed))
         return len(changed)
@@ -151,9 +149,7 @@ class Night:
 
     @property
     def _judge(self) -> Judge:
-        return Judge(
-            self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now
-        )
+        return Judge(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
 
     # --- one recording at a time ---
 

@@ -100,6 +100,8 @@ def release(study: Study, delivery: str, reason: str) -> None:
                 raise UserError(f"nothing in quarantine is called {delivery}: see `painlake quarantine list`")
             at = datetime.now(tz=UTC).isoformat()
             # An empty stamp differs from every file's, so the next look takes it up.
-            ledger.enter(replace(entry, stamp="", fate=Fate.DEFERRED, reasons=(Reason("RELEASED", reason),), decided_at=at))
+            ledger.enter(
+                replace(entry, stamp="", fate=Fate.DEFERRED, reasons=(Reason("RELEASED", reason),), decided_at=at)
+            )
         finally:
             ledger.close()

@@ -49,9 +49,7 @@ def pseudonymise(source: Source, recording: Recording, recipient: str, lake: Pat
         raise Rejection("NOT_STABLE", "it changed after it was judged")
     declared_s = declared_duration_s(media)
     stripped = strip(media, source.suffix)
-    done = replace(
-        recording, media_sha256=hashlib.sha256(stripped.media).hexdigest(), declared_duration_s=declared_s
-    )
+    done = replace(recording, media_sha256=hashlib.sha256(stripped.media).hexdigest(), declared_duration_s=declared_s)
     folder = recordings_folder(lake, recording.participant)
     sealed, sidecar = folder / f"{done.recording}.age", folder / f"{done.recording}.json"
     if not (sealed.is_file() and sidecar.is_file() and Recording.read(sidecar) == done):

@@ -117,11 +117,16 @@ def params_sha256(block: Block) -> str:
 def inputs_digest(recording: Recording, outputs_before: Mapping[str, str], stage: MediaStage) -> str:
     """A digest of all that goes into a stage: the media or the earlier tables, and the tasks' times."""
     tasks = [[task.name, task.start_s, task.end_s] for task in recording.tasks]
-    before: list[object] = [outputs_before[name] for name in stage.needs] or [recording.media_sha256, recording.declared_duration_s]
+    before: list[object] = [outputs_before[name] for name in stage.needs] or [
+        recording.media_sha256,
+        recording.declared_duration_s,
+    ]
     return hashlib.sha256(json.dumps([recording.recording, tasks, before]).encode()).hexdigest()
 
 
-_NO_NUMBERS = frozenset({"pipelines.params", "pipelines.errors", "pipelines.durable", "pipelines.engine", "schemas.faults"})
+_NO_NUMBERS = frozenset(
+    {"pipelines.params", "pipelines.errors", "pipelines.durable", "pipelines.engine", "schemas.faults"}
+)
 """Modules that cannot change a measurement; editing them recomputes nothing. (A block's values are in the key.)"""
 
 

@@ -101,7 +101,7 @@ def test_the_file_holds_what_the_lake_holds(published: Path) -> None:
 
 def test_rows_stand_in_the_order_of_their_key(published: Path) -> None:
     rows = ask(published, "SELECT recording, frame FROM au_frames")
-    assert rows == sorted(rows)  # type: ignore[type-var] # names and numbers, which DuckDB types as objects
+    assert rows == sorted(rows)
 
 
 def test_missing_stays_null_and_nan_becomes_null(published: Path) -> None:
