@@ -127,7 +127,7 @@ def container_start_s(container: InputContainer) -> float:
     """The container's own start on its clock, in seconds: where time 0 is here."""
     # PyAV's stub says int, yet a container without timestamps gives None.
     start_time = cast("int | None", container.start_time)
-    return 0.0 if start_time is None else start_time / av.time_base
+    return 0.0 if start_time is None else max(start_time / av.time_base, 0.0)
 
 
 def video_frames(
@@ -181,8 +181,12 @@ def _on_its_side(rotation_deg: int) -> bool:
     return round(rotation_deg / 90) % 2 == 1
 
 
+_LOST_SOUND_S = 0.02
+"""A longer gap between what was decoded and a frame's time is lost sound; less is the resampler's own delay."""
+
+
 def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
-    """Decode the first audio track to mono at one rate.
+    """Decode the first audio track to mono at one rate; where packets are lost, silence stands in their place.
 
     Returns:
         The sound, or None where there is no audio track or nothing in it can be decoded.
@@ -201,8 +205,13 @@ def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
             except av.error.FFmpegError:
                 continue
             for frame in decoded:
-                if start_s is None and frame.pts is not None and frame.time_base is not None:
-                    start_s = float(frame.pts * frame.time_base) - origin
+                if frame.pts is not None and frame.time_base is not None:
+                    at_s = float(frame.pts * frame.time_base) - origin
+                    start_s = at_s if start_s is None else start_s
+                    missing = round((at_s - start_s) * sample_rate_hz) - sum(map(len, parts))
+                    if missing > _LOST_SOUND_S * sample_rate_hz:
+                        # Packets were lost: without silence in their place all later sound would come too early.
+                        parts.append(np.zeros(missing, dtype=np.float32))
                 parts.extend(out.to_ndarray()[0] for out in resampler.resample(frame))
         if not parts:
             return None

