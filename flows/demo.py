@@ -1,5 +1,6 @@
 """The main job on synthetic people: what a newcomer sees first."""
 
+import os
 from pathlib import Path
 
 from flows.progress import Progress

@@ -73,7 +73,7 @@ def stated(state: dict[str, Any]) -> str:
     last = state["last_run"]
     parts.append(
         f"version {state['version'] or 'none yet'}"
-        f"{'' if state['backed_up'] else ' (NOT_BACKED_UP: the remote lacks it)'}"
+        f"{'' if state['backed_up'] else ' (NOT_BACKED_UP: there is no second copy)'}"
         f"\nlast run: {'none yet' if last is None else last['finished_at'] + ', ' + last['outcome']}"
     )
     return "\n\n".join(parts)

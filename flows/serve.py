@@ -34,10 +34,7 @@ def serve_nightly(root: Path, cron: str, tell: Callable[[str], None]) -> None:
     """
     study = open_study(root)
     Night.check(study)
-    prepare_environment(study.state)
-    # What a person opens the server for: to look.
-    os.environ["PREFECT_UI_ENABLED"] = "true"
-    with _server(study.state, tell):
+    with local_server(study.state, tell):
         from prefect.schedules import Cron  # noqa: PLC0415 - takes seconds, and reads the environment once
 
         from flows.ingest import ingest  # noqa: PLC0415 - the same
@@ -57,8 +54,19 @@ def serve_nightly(root: Path, cron: str, tell: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _server(state: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """A Prefect server of our own on loopback, unless the environment names one."""
+def local_server(state: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """A Prefect server of our own on loopback, unless the environment names one; it ends with the block.
+
+    Args:
+        state: where the server keeps its database and its log.
+        tell: called with where it is.
+
+    Raises:
+        PainLakeError: it does not start.
+    """
+    prepare_environment(state)
+    # What a person opens the server for: to look.
+    os.environ["PREFECT_UI_ENABLED"] = "true"
     if os.environ.get("PREFECT_API_URL"):
         tell(f"using the Prefect server at {os.environ['PREFECT_API_URL']}")
         yield

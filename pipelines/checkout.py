@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.errors import UserError
 from pipelines.params import read_params
-from pipelines.publish import publish_aside
+from pipelines.publish import build
 from pipelines.repository import Repository, tag_name, version_name
 from pipelines.study import Study
 from pipelines.validate import read_report
@@ -50,7 +50,8 @@ def checkout(study: Study, number: int) -> Path:
         params = read_params(Path(folder) / "params.yaml")
         record = version_record(number, params, repository, lake / "index.yaml", repository.commit_of(number))
         results = read_report(Path(folder) / "reports" / "validation.json").results
-        return publish_aside(lake, study.warehouse, record, results, params.publish)
+        build(lake, target, record, results, params.publish)
+    return target
 
 
 def fetch(study: Study, number: int, folder: Path) -> None:

@@ -64,7 +64,10 @@ def read_csv(content: bytes, table: DeliveredTable, zone: ZoneInfo) -> list[Row]
     '007'
     """
     text = _decode(content)
-    header, lines = _split(text, table)
+    try:
+        header, lines = _split(text, table)
+    except csv.Error as error:
+        raise Rejection("CSV_DIALECT", f"its header: {error}") from error
     rows = [_row(number, cells, header, table, zone) for number, cells in lines]
     return _with_conflicts(rows, table)
 
@@ -101,7 +104,8 @@ def _split(text: str, table: DeliveredTable) -> tuple[list[str], list[tuple[int,
     missing = [name for name in table.fields if name not in header]
     if missing:
         raise Rejection("SCHEMA_DRIFT", f"columns missing: {', '.join(missing)}")
-    if len(set(header)) != len(header):
+    # Columns without a name are a spreadsheet's habit, and nobody reads them.
+    if any(header.count(name) > 1 for name in table.fields):
         raise Rejection("SCHEMA_DRIFT", "a column stands twice in the header")
     try:
         lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
@@ -125,7 +129,8 @@ def _row(line: int, cells: list[str], header: list[str], table: DeliveredTable, 
             values[name] = parse_cell(raw[name], wanted, zone)
         except Rejection as error:
             return Row(line, text, code=error.code, detail=f"{name}: {error.detail}")
-    return Row(line, text, values)
+    # By value, so that 3,5 and 3.5, or two ways to write a day, are the same row.
+    return Row(line, json.dumps(values, sort_keys=True, default=str), values)
 
 
 def parse_cell(text: str, wanted: Field, zone: ZoneInfo) -> Value:
@@ -159,7 +164,7 @@ def _number(text: str, wanted: Field) -> float:
     value = float(text.replace(",", "."))
     low = -math.inf if wanted.minimum is None else wanted.minimum
     high = math.inf if wanted.maximum is None else wanted.maximum
-    if not low <= value <= high:
+    if not (math.isfinite(value) and low <= value <= high):
         raise Rejection("VALUE_RANGE", f"outside {low:g} to {high:g}")
     return value
 

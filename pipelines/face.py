@@ -1,33 +1,22 @@
 """The face stage: a video becomes one row a frame, with action units, head pose and pain score."""
 
-import importlib.metadata
 import math
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipelines.action_units import ENGINE, au_support, columns, intensities
-from pipelines.engine import Engine
+from pipelines.action_units import au_support, columns, intensities
 from pipelines.errors import Reason
+from pipelines.face_model import engine
 from pipelines.head_pose import openface_angles
-from pipelines.landmarker import Face, load_model, open_landmarker
+from pipelines.landmarker import Face, open_landmarker
 from pipelines.media import open_media, video_frames
 from pipelines.params import FaceParams
 from pipelines.recording import Recording
 from schemas.face import AU_FRAMES
 
 __all__ = ["au_support", "engine", "face_reasons", "measure_face"]
-
-
-def engine(params: FaceParams) -> Engine:
-    """What computes this stage's features.
-
-    Raises:
-        UserError: the model is missing or another one than stated.
-    """
-    load_model(params)
-    return Engine(ENGINE, importlib.metadata.version(ENGINE), params.model_sha256)
 
 
 def measure_face(media: bytes, recording: Recording, params: FaceParams) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from pipelines.errors import PainLakeError
 from pipelines.parquet import read_provenance as read_provenance_of
 from pipelines.recording import Recording
 from schemas.core import Table
+from schemas.faults import FAULTS, Effect
 from schemas.meta import PROVENANCE
 from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
 from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, LAKE_TABLES
@@ -22,6 +23,7 @@ _FOLDERS = {
     "aligned_frames": "aligned",
 }
 _FUNCTIONALS = ".functionals.parquet"
+_FLAGGING = ("quality", "face")
 
 _FROM_MEASURES = {
     "duration_s": "duration_s",
@@ -118,7 +120,7 @@ def read_recordings(lake: Path, quality_measures: pl.DataFrame) -> pl.DataFrame:
             "device": one.device,
             "language": one.language,
             "status": "superseded" if one.superseded else "current",
-            "flags": " ".join(sorted(one.flags)),
+            "flags": " ".join(sorted({*one.flags, *_flags_of_measures(lake, one)})),
             "provenance": one.media_sha256,
             **{column: measured[measure].get(one.recording) for column, measure in _FROM_MEASURES.items()},
         }
@@ -126,6 +128,13 @@ def read_recordings(lake: Path, quality_measures: pl.DataFrame) -> pl.DataFrame:
     ]
     loose = RECORDINGS.polars_schema() | dict.fromkeys(_FROM_MEASURES, pl.Float64)
     return RECORDINGS.conform(pl.DataFrame(rows, schema=loose).with_columns(pl.col("width", "height").round()))
+
+
+def _flags_of_measures(lake: Path, one: Recording) -> list[str]:
+    """The flags that its quality and its face measurements call for, as their files state them."""
+    stated = (read_provenance_of(lake / one.participant / name / f"{one.recording}.parquet") for name in _FLAGGING)
+    codes = [code for each in stated for code, _ in (each or {}).get("reasons", ())]
+    return [code for code in codes if FAULTS[code].effect is Effect.FLAG]
 
 
 def read_tasks(lake: Path) -> pl.DataFrame:

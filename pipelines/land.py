@@ -241,7 +241,11 @@ class Judge:
     def _enter(self, candidate: Candidate, verdict: Verdict, earlier: list[Delivery]) -> Delivery:
         """Enter the fate; the name goes to the vault, and to nowhere else."""
         path = candidate.file.path
-        same = next((e for e in reversed(earlier) if e.sha256 is None or e.sha256 == verdict.sha256), None)
+        same = next((e for e in reversed(earlier) if e.sha256 == verdict.sha256), None)
+        if same is None:
+            same = next((e for e in reversed(earlier) if e.sha256 is None), None)
+        elif same.sha256 is not None:
+            self.ledger.forget_unread(same.name_digest)
         at = self.now.isoformat()
         entry = Delivery(
             delivery=same.delivery if same else self.vault.label("delivery", path, str(len(earlier)), length=12),

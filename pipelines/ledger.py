@@ -101,6 +101,8 @@ class Ledger:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        if not read_only:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
         mode = "ro" if read_only else "rwc"
         self._db = sqlite3.connect(f"file:{path}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
@@ -129,16 +131,17 @@ class Ledger:
     def deliveries(self, kind: Kind | None = None) -> list[Delivery]:
         """All deliveries, in the order in which they were first seen."""
         rows = self._db.execute(
-            "SELECT * FROM deliveries WHERE ? IS NULL OR kind = ? ORDER BY rowid", (kind, kind)
+            "SELECT * FROM deliveries WHERE ? IS NULL OR kind = ? ORDER BY first_seen, rowid", (kind, kind)
         ).fetchall()
         return [_delivery(row) for row in rows]
 
     def latest_by_name(self) -> dict[str, Delivery]:
-        """The latest delivery under each name."""
-        return {entry.name_digest: entry for entry in self.deliveries()}
+        """The delivery under each name that was entered last."""
+        rows = self._db.execute("SELECT * FROM deliveries ORDER BY rowid").fetchall()
+        return {row["name_digest"]: _delivery(row) for row in rows}
 
     def by_name(self, name_digest: str) -> list[Delivery]:
-        """All deliveries under a name, oldest first."""
+        """All deliveries under a name; the one entered last stands last."""
         rows = self._db.execute(
             "SELECT * FROM deliveries WHERE name_digest = ? ORDER BY rowid", (name_digest,)
         ).fetchall()
@@ -175,14 +178,12 @@ class Ledger:
             entry.recording, entry.fate, json.dumps([list(reason) for reason in entry.reasons]), entry.first_seen,
             entry.decided_at, entry.duplicate_of,
         )  # fmt: skip
-        self._db.execute(
-            """INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-               ON CONFLICT (delivery) DO UPDATE SET stamp = excluded.stamp, sha256 = excluded.sha256,
-                   bytes = excluded.bytes, participant = excluded.participant, recording = excluded.recording,
-                   fate = excluded.fate, reasons = excluded.reasons, decided_at = excluded.decided_at,
-                   duplicate_of = excluded.duplicate_of""",
-            values,
-        )
+        # Replaced, not updated: what a name holds now is its newest row, also when earlier bytes come back.
+        self._db.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def forget_unread(self, name_digest: str) -> None:
+        """Drop the delivery under a name that was never read whole: it turned out to be one known before."""
+        self._db.execute("DELETE FROM deliveries WHERE name_digest = ? AND sha256 IS NULL", (name_digest,))
 
     def decide(self, delivery: str, fate: Fate, reasons: Iterable[Reason], at: str) -> None:
         """Give a delivery its fate."""

@@ -84,13 +84,31 @@ def publish(
             f"{len(held)} critical checks failed, the first: {held[0]}; the last version stays published"
         )
     target = warehouse_file(warehouse, version.number)
+    build(lake, target, version, results, params)
+    make_current(target)
+    remove_older(warehouse, params.keep_warehouses)
+    return target
+
+
+def build(
+    lake: Path, target: Path, version: VersionRecord, results: Sequence[CheckResult], params: PublishParams
+) -> None:
+    """Build a DuckDB file of a lake, checked against it, without making it the current one.
+
+    Args:
+        lake: the lake, as it was validated.
+        target: the file; replaced whole.
+        version: what the file says about itself.
+        results: of the checks on this lake.
+        params: of this stage.
+
+    Raises:
+        PainLakeError: the built file does not hold what the lake does.
+    """
     with new_file(target) as temporary:
         with building(temporary, params.memory_limit_mb) as connection:
             expected = _fill(connection, lake, version, results, params)
         _verify(temporary, expected)
-    make_current(target)
-    remove_older(warehouse, params.keep_warehouses)
-    return target
 
 
 def _fill(

@@ -24,7 +24,8 @@ class Quarantine:
         """Keep a delivery's bytes and its name."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr("name", name)
+            # A name that is no UTF-8 is kept byte for byte.
+            archive.writestr("name", name.encode(errors="surrogateescape"))
             archive.writestr("content", content)
             if sidecar is not None:
                 archive.writestr("sidecar", sidecar)
@@ -38,7 +39,7 @@ class Quarantine:
             return None
         with zipfile.ZipFile(io.BytesIO(self.vault.unseal(sealed))) as archive:
             sidecar = archive.read("sidecar") if "sidecar" in archive.namelist() else None
-            return archive.read("name").decode(), archive.read("content"), sidecar
+            return archive.read("name").decode(errors="surrogateescape"), archive.read("content"), sidecar
 
     def drop(self, delivery: str) -> None:
         """Forget a kept delivery once it is accepted."""

@@ -52,6 +52,13 @@ class Sidecar(BaseModel):
             raise ValueError("a task stands once in a recording")
         return tasks
 
+    @field_validator("recorded_at")
+    @classmethod
+    def _sane_year(cls, recorded_at: datetime) -> datetime:
+        if not 1900 <= recorded_at.year <= 2200:
+            raise ValueError("an absurd year")
+        return recorded_at
+
     @property
     def plain_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of time."""

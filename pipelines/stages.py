@@ -90,12 +90,13 @@ class MediaStage:
             inputs: a digest of what goes in.
             params: the study's; the stage's own block counts.
         """
-        parts = [self.name, inputs, params_sha256(self.params(params)), self.code_sha256(), str(self.engine(params))]
+        block = self.params(params)
+        parts = [self.name, inputs, params_sha256(block), self.code_sha256(), str(_engine_of(self, params))]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def provenance(self, key: str, recording: Recording, params: Params, reasons: tuple[Reason, ...]) -> dict[str, Any]:
         """What a file says of its making."""
-        engine = self.engine(params)
+        engine = _engine_of(self, params)
         return {
             "stage": self.name,
             "key": key,
@@ -109,6 +110,13 @@ class MediaStage:
         }
 
 
+@cache
+def _engine_of(stage: MediaStage, params: Params) -> Engine:
+    # Asked once: it reads and checks the model's file, and there is a key for each recording.
+    return stage.engine(params)
+
+
+@cache
 def params_sha256(block: Block) -> str:
     """A digest of a block with all its defaults."""
     return hashlib.sha256(block.model_dump_json().encode()).hexdigest()
@@ -188,7 +196,7 @@ def _face(inputs: Inputs, recording: Recording, params: Params) -> Measured:
 
 
 def _face_engine(params: Params) -> Engine:
-    from pipelines.face import engine  # noqa: PLC0415 - see above
+    from pipelines.face_model import engine  # noqa: PLC0415 - see above
 
     return engine(params.face)
 

@@ -106,7 +106,7 @@ class Study:
         Raises:
             RunInProgressError: another run holds it.
         """
-        self.state.mkdir(exist_ok=True)
+        self.state.mkdir(mode=0o700, exist_ok=True)
         with (self.state / "lock").open("a+") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,7 +126,8 @@ def open_study(root: Path) -> Study:
     study = Study(root.absolute())
     if not root.is_dir():
         raise UserError(f"no study at {root}: make one with `painlake init {root}`, or name it with --study")
-    if not study.params_file.is_file() or not study.state.is_dir():
+    # A clone has no state folder yet: git does not know it.
+    if not study.params_file.is_file() or not (study.root / "dvc.yaml").is_file():
         raise UserError(f"{root} is no study: make one with `painlake init`, or name another with --study")
     return study
 

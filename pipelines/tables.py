@@ -66,8 +66,8 @@ def table_files(files: Iterable[LandedFile]) -> dict[str, LandedFile]:
 def take_tables(intake: Intake, files: dict[str, LandedFile]) -> list[str]:
     """Take in every delivered table.
 
-    All are read when one is new, since a row's fate may hang on another table: consent on its person, a pain score on
-    consent.
+    All are read when one is new, since a row's fate may hang on another table: consent on its person, and every other
+    row on consent.
 
     Args:
         intake: where from and where to.
@@ -76,15 +76,38 @@ def take_tables(intake: Intake, files: dict[str, LandedFile]) -> list[str]:
     Returns:
         The pseudonyms whose clinical tables changed, sorted.
     """
+    tables = {table.name: table for table in DELIVERED_TABLES if table.name in files}
+    if "participants" in tables:
+        _enrol_all(intake, tables["participants"], files["participants"])
     changed: set[str] = set()
-    for table in DELIVERED_TABLES:
-        if table.name in files:
-            changed |= _take(intake, table, files[table.name])
-            intake.vault.save()
-        if table.name == "consent":
-            # Only now is it known whose facts may be kept.
-            changed |= {person.pseudonym for person in intake.vault.people if _write_participant(intake, person)}
+    for name in sorted(tables, key=_READING_ORDER.index):
+        changed |= _take(intake, tables[name], files[name])
+        intake.vault.save()
+    changed |= {person.pseudonym for person in intake.vault.people if _write_participant(intake, person)}
     return sorted(changed)
+
+
+_READING_ORDER = ("consent", "participants", *CLINICAL)
+"""Consent first: it decides about all other rows."""
+
+
+def _enrol_all(intake: Intake, table: DeliveredTable, file: LandedFile) -> None:
+    """Enter everyone into the vault, so that consent finds its person; the rows get their fates later."""
+    try:
+        rows = read_csv(intake.landing.read(file.path), table, intake.zone)
+    except Rejection:
+        return
+    for row in rows:
+        enrolled, birth = row.values.get("enrolled_at"), row.values.get("birth_date")
+        if row.code is not None or not isinstance(enrolled, date) or not isinstance(birth, date) or birth >= enrolled:
+            continue
+        register = {
+            name: value.isoformat() if isinstance(value, date) else (None if value is None else str(value))
+            for name, value in row.values.items()
+            if name != "participant_id"
+        }
+        intake.vault.enrol(str(row.values["participant_id"]), enrolled, register)
+    intake.vault.save()
 
 
 def _take(intake: Intake, table: DeliveredTable, file: LandedFile) -> set[str]:
@@ -154,11 +177,11 @@ class _Rows:
         if row.code is not None:
             return None, Reason(row.code, f"line {row.line}: {row.detail}")
         participant_id = str(row.values["participant_id"])
-        if self._table.name == "participants":
-            return self._enrol(participant_id, row)
         person = self._intake.vault.person(participant_id)
         if person is None:
-            return None, Reason("UNKNOWN_ID", f"line {row.line}")
+            # A sound row of a person who could not be enrolled is one of impossible dates.
+            code = "VALUE_RANGE" if self._table.name == "participants" else "UNKNOWN_ID"
+            return None, Reason(code, f"line {row.line}")
         if self._table.name == "consent":
             return person, self._note_consent(person, row)
         try:
@@ -168,17 +191,6 @@ class _Rows:
         except Rejection as error:
             return person, Reason(error.code, f"line {row.line}: {error.detail}")
         return person, None
-
-    def _enrol(self, participant_id: str, row: Row) -> tuple[Person | None, Reason | None]:
-        enrolled, birth = row.values["enrolled_at"], row.values["birth_date"]
-        if not isinstance(enrolled, date) or not isinstance(birth, date) or birth >= enrolled:
-            return None, Reason("VALUE_RANGE", f"line {row.line}: born after enrolment")
-        register = {
-            name: value.isoformat() if isinstance(value, date) else (None if value is None else str(value))
-            for name, value in row.values.items()
-            if name != "participant_id"
-        }
-        return self._intake.vault.enrol(participant_id, enrolled, register), None
 
     def _note_consent(self, person: Person, row: Row) -> Reason | None:
         recorded = row.values["recorded_at"]

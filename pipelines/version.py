@@ -19,11 +19,11 @@ from pipelines.errors import PainLakeError
 from pipelines.lake import dataset_summary, recordings
 from pipelines.ledger import Ledger
 from pipelines.params import Params
-from pipelines.publish import VersionRecord, publish
+from pipelines.publish import VersionRecord, build, publish
 from pipelines.repository import Repository, tag_name, version_name
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.study import Study, painlake_version
-from pipelines.validate import ValidationOutcome
+from pipelines.validate import ValidationOutcome, read_report
 
 log = logging.getLogger("painlake")
 
@@ -129,3 +129,18 @@ def write_index(lake: Path, index: Path) -> None:
 def write_summary(lake: Path, path: Path) -> None:
     """Write the dataset's counts, as DVC's metrics; the same lake gives the same bytes."""
     write_durably(path, (json.dumps(dataset_summary(lake), indent=1, sort_keys=True) + "\n").encode())
+
+
+def publish_working(study: Study) -> Path:
+    """Build a DuckDB file of the lake as it stands, outside any version, and write the dataset's counts.
+
+    For `dvc repro`: `warehouse/painlake-working.duckdb` is for looking; only a run of `painlake ingest` publishes.
+    """
+    params = study.params()
+    repository = Repository(study.root)
+    results = read_report(study.reports / "validation.json").results
+    record = version_record(0, params, repository, study.index, repository.head())
+    target = study.warehouse / "painlake-working.duckdb"
+    build(study.lake, target, record, results, params.publish)
+    write_summary(study.lake, study.reports / "dataset.json")
+    return target

@@ -4,10 +4,9 @@ openSMILE races in threads: run it in processes alone. Its licence allows resear
 """
 
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-import opensmile
 import polars as pl
 from numpy.typing import NDArray
 
@@ -84,7 +83,7 @@ def _frames(sound: Sound | None, recording: str) -> pl.DataFrame:
     """Low-level descriptors at each 10 ms of the sound."""
     if sound is None or len(sound.samples) < _SHORTEST_S * sound.sample_rate_hz:
         return VOICE_FRAMES.frame()
-    values = _smile(sound.samples, sound.sample_rate_hz, opensmile.FeatureLevel.LowLevelDescriptors)
+    values = _smile(sound.samples, sound.sample_rate_hz, "LowLevelDescriptors")
     frame = np.arange(len(values), dtype=np.int32)
     columns = {d.name: values[:, at].copy() for at, d in enumerate(DESCRIPTORS)}
     unvoiced = columns[F0] == 0
@@ -111,7 +110,7 @@ def _functionals(sound: Sound | None, span: Task, params: VoiceParams) -> dict[s
     if end_s - start_s < params.min_segment_s:
         return {**where, "cause": "too_short"}
     first, last = (round((at - sound.start_s) * sound.sample_rate_hz) for at in (start_s, end_s))
-    values = _smile(sound.samples[first:last], sound.sample_rate_hz, opensmile.FeatureLevel.Functionals)[0]
+    values = _smile(sound.samples[first:last], sound.sample_rate_hz, "Functionals")[0]
     named: dict[str, float | None] = {
         column.name: float(value) if np.isfinite(value) else None
         for column, value in zip(FUNCTIONALS, values, strict=True)
@@ -126,9 +125,13 @@ def _functionals(sound: Sound | None, span: Task, params: VoiceParams) -> dict[s
     return {**where, "cause": cause, **named, **dict.fromkeys(meaningless)}
 
 
-def _smile(samples: NDArray[np.float32], sample_rate_hz: int, level: Any) -> NDArray[np.float32]:
+def _smile(
+    samples: NDArray[np.float32], sample_rate_hz: int, level: Literal["LowLevelDescriptors", "Functionals"]
+) -> NDArray[np.float32]:
     """Run openSMILE over samples: float32, frames x descriptors, or 1 x functionals."""
-    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, level)
+    import opensmile  # noqa: PLC0415 - heavy, and who only asks for the engine's version need not pay for it
+
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel[level])
     values: NDArray[np.float32] = smile.process_signal(np.clip(samples, -1.0, _LOUDEST), sample_rate_hz).to_numpy()
     return values
 

@@ -14,6 +14,7 @@ from pipelines.media import Track, tracks
 _TOLERANCE_S = 0.4
 """Less than this may be missing at the end: containers round lengths, and the tracks' own lengths differ a little."""
 
+
 def declared_duration_s(media: bytes) -> float | None:
     """Check that a file holds what its header declares.
 
@@ -23,9 +24,12 @@ def declared_duration_s(media: bytes) -> float | None:
     Raises:
         Rejection: `TRUNCATED` with the lengths found, `BAD_RIFF`, or what opening it gives.
     """
-    found = tracks(media)
-    if media[8:12] == b"WAVE":
+    is_wave = media[8:12] == b"WAVE"
+    if is_wave:
+        # Before the demuxer, which only says that it cannot open such a file.
         _check_chunks(media)
+    found = tracks(media)
+    if is_wave:
         # The demuxer believes the bytes that are there; the claim stands in the data chunk.
         found = [replace(track, declared_s=wav_declared_s(media)) for track in found]
     for track in found:

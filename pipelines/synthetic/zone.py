@@ -87,6 +87,8 @@ def make_landing_zone(  # noqa: PLR0913 - each is a plain setting, all but the f
         "questionnaires": tables.questionnaires_rows(everyone),
     }
     quarantined = break_tables(rows, people) if faults else {}
+    # Those whose data may not be used: without consent, under age, excluded.
+    quarantined["participants"] = len(everyone) - len(people)
     for table, of_table in rows.items():
         (folder / f"{table}.csv").write_bytes(tables.csv_bytes(table, of_table))
     identities = {told for person in (*everyone, *broken.strangers) for told in person.identifiers()}

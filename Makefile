@@ -1,0 +1,46 @@
+# PainLake's commands for people. Python 3.11 or newer, git and make are all that must be there.
+
+# Another Python than the first found: make setup PYTHON=python3.12
+PYTHON ?=
+# Another folder for the demo: make demo STUDY=elsewhere
+STUDY ?=
+
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --extra demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with the pinned packages; quick where nothing has changed
+	@PYTHON='$(PYTHON)' .ci/setup
+
+demo: setup ## Film synthetic people, ingest them into ./study, and ask a question
+	@.ci/demo '$(STUDY)'
+
+test: lint ## Lint, types and all tests
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile
+
+lint: setup ## Ruff's rules and format, mypy's strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## Run the benchmarks of benchmarks/
+ifeq ($(wildcard benchmarks/*.py),)
+	@echo 'benchmarks/ holds no benchmark yet'
+else ifneq ($(wildcard benchmarks/__main__.py),)
+	$(BIN)/python -m benchmarks
+else
+	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+endif
+
+lock: setup ## Pin the packages anew after a change of pyproject.toml; pins that still fit stay
+	$(LOCK) --group dev --output-file requirements-dev.txt
+	$(LOCK) --constraints requirements-dev.txt --output-file requirements.txt
+
+clean: ## Remove .venv, caches and the studies that `make demo` made
+	@.ci/clean

@@ -1,0 +1,60 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.durable import remove_partials, sync, write_durably, written_durably
+
+
+def test_a_file_is_whole_with_its_mode_and_its_folder_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.bin"
+    write_durably(path, b"content", mode=0o600)
+    assert path.read_bytes() == b"content"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(path.parent) == ["a.bin"]  # noqa: PTH208 - hidden files count
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_durably(path, b"old")
+    with pytest.raises(KeyboardInterrupt), written_durably(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_has_its_name_only_once_it_is_written_and_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bin"
+    flushed: list[tuple[str, bool]] = []
+
+    def spy(what: Path) -> None:
+        flushed.append((what.name, path.exists()))
+        sync(what)
+
+    monkeypatch.setattr("pipelines.durable.sync", spy)
+    with written_durably(path) as temporary:
+        temporary.write_bytes(b"content")
+        assert not path.exists()
+    assert flushed == [(temporary.name, False), (tmp_path.name, True)]
+
+
+def test_a_reader_of_the_replaced_file_keeps_what_it_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_durably(path, b"old")
+    with path.open("rb") as reader:
+        write_durably(path, b"new")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / ".a.bin.x1.partial").write_bytes(b"half")
+    for kept in ("a.bin", ".hidden", "b.partial"):
+        (tmp_path / kept).write_bytes(b"whole")
+    assert remove_partials(tmp_path) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.bin", "b.partial", "deep"]
+    assert remove_partials(tmp_path / "missing") == 0

@@ -1,0 +1,193 @@
+"""Only picture and sound stay: every planted text is gone, every pixel and sample is as it was."""
+
+import hashlib
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from av.bitstream import BitStreamFilterContext
+from numpy.typing import NDArray
+
+from pipelines.errors import Rejection
+from pipelines.media import read_sound, video_frames
+from pipelines.strip import strip
+from tests.pipelines.landing_factory import wav
+from tests.pipelines.video_factory import plain, video
+
+PLANTED = {
+    "title": "Annemarie Grootenboer",
+    "comment": "MRN-4711007, born 1961-05-04",
+    "artist": "Dokter de Wit",
+    "location": "+52.3702+004.8952/",
+    "description": "ward 4B bed 12",
+    "copyright": "Amstel hospital",
+    "creation_time": "2026-03-15T09:30:00.000000Z",
+}
+HANDLER, CHAPTER, SEI, TRACK = "Piets-Handycam", "Mevrouw vertelt", "SEI-serial-00998877", "Kamer 12"
+SECRETS = (*PLANTED.values(), "Grootenboer", "4711007", HANDLER, CHAPTER, SEI, TRACK, "x264 - core", "HandBrake")
+
+
+def sound(seconds: float) -> NDArray[np.float32]:
+    return (0.2 * np.sin(np.arange(round(16_000 * seconds)) * 0.1)).astype(np.float32)
+
+
+def film(seconds: float = 0.6, rotation_deg: int = 0) -> bytes:
+    images = [plain(60 + 4 * number) for number in range(round(25 * seconds))]
+    return video(images, sound=sound(seconds), rotation_deg=rotation_deg)
+
+
+def planted(container: str) -> bytes:
+    """A film full of texts: container and stream tags, chapters, SEI user data."""
+    out = io.BytesIO()
+    options = {"movflags": "use_metadata_tags"} if container in {"mp4", "mov"} else {}
+    with av.open(io.BytesIO(film())) as source, av.open(out, "w", format=container, options=options) as sink:
+        copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
+        for copy in copies.values():
+            copy.metadata.update({"handler_name": HANDLER, "title": TRACK, "encoder": "HandBrake 1.9"})
+        sink.metadata.update(PLANTED)
+        sink.set_chapters([{"id": 1, "start": 0, "end": 300, "time_base": Fraction(1, 1000), "metadata": {"title": CHAPTER}}])
+        picture = source.streams.video[0]
+        note = BitStreamFilterContext(
+            f"h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+{SEI}", picture, copies[picture.index]
+        )
+        for packet in source.demux():
+            if packet.dts is None:
+                continue
+            index = packet.stream.index
+            for each in note.filter(packet) if index == picture.index else [packet]:
+                each.stream = copies[index]
+                sink.mux_one(each)
+    return out.getvalue()
+
+
+def planted_wav() -> bytes:
+    out = io.BytesIO()
+    with av.open(io.BytesIO(wav())) as source, av.open(out, "w", format="wav") as sink:
+        copy = sink.add_stream_from_template(source.streams.audio[0])
+        sink.metadata.update(PLANTED)
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copy
+                sink.mux_one(packet)
+    return out.getvalue()
+
+
+FILMS = {".mp4": planted("mp4"), ".mov": planted("mov"), ".mkv": planted("matroska"), ".wav": planted_wav()}
+
+
+def pictures(media: bytes) -> list[str]:
+    return [hashlib.sha256(frame.image.tobytes()).hexdigest() for frame in video_frames(media, pixels="rgb")]
+
+
+def times(media: bytes) -> list[float]:
+    return [frame.timestamp_s for frame in video_frames(media, pixels="luma")]
+
+
+@pytest.mark.parametrize("suffix", FILMS)
+def test_no_planted_text_survives(suffix: str) -> None:
+    delivered = FILMS[suffix]
+    there = [secret for secret in SECRETS if secret.encode() in delivered]
+    assert len(there) >= (4 if suffix == ".wav" else 9)
+    stripped = strip(delivered, suffix).media
+    assert [secret for secret in SECRETS if secret.encode() in stripped] == []
+    with av.open(io.BytesIO(stripped)) as container:
+        assert container.chapters() == []
+        assert "title" not in container.metadata
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_every_pixel_and_its_time_stays(suffix: str) -> None:
+    delivered = FILMS[suffix]
+    stripped = strip(delivered, suffix).media
+    assert len(pictures(delivered)) == 15
+    assert pictures(stripped) == pictures(delivered)
+    assert times(stripped) == pytest.approx(times(delivered), abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", FILMS)
+def test_every_sample_stays(suffix: str) -> None:
+    delivered = FILMS[suffix]
+    before, after = read_sound(delivered, 16_000), read_sound(strip(delivered, suffix).media, 16_000)
+    assert before is not None
+    assert after is not None
+    assert np.array_equal(before.samples, after.samples)
+    assert after.start_s == pytest.approx(before.start_s, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", FILMS)
+def test_the_same_delivery_gives_the_same_bytes(suffix: str) -> None:
+    assert strip(FILMS[suffix], suffix) == strip(FILMS[suffix], suffix)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container"), [(".mp4", "mp4"), (".mov", "mp4"), (".mkv", "matroska"), (".wav", "wav")]
+)
+def test_the_container_is_of_the_same_family(suffix: str, container: str) -> None:
+    assert strip(FILMS[suffix], suffix).container == container
+
+
+def test_an_avi_becomes_a_matroska_with_its_frames() -> None:
+    out = io.BytesIO()
+    with av.open(out, "w", format="avi") as sink:
+        stream = sink.add_stream("mjpeg", rate=25, width=64, height=48, pix_fmt="yuvj420p")
+        for level in (40, 80, 120, 160):
+            sink.mux(stream.encode(av.VideoFrame.from_ndarray(plain(level), format="rgb24")))
+        sink.mux(stream.encode(None))
+    avi = out.getvalue()
+    stripped = strip(avi, ".avi")
+    assert stripped.container == "matroska"
+    assert pictures(stripped.media) == pictures(avi)
+
+
+def test_the_rotation_stays_since_it_is_how_the_picture_is_shown() -> None:
+    turned = film(0.2, rotation_deg=90)
+    assert pictures(strip(turned, ".mp4").media) == pictures(turned)
+    (frame, *_) = video_frames(strip(turned, ".mp4").media, pixels="luma")
+    assert (frame.shown_width_px, frame.shown_height_px) == (48, 64)
+
+
+def test_a_second_sound_track_stays_behind() -> None:
+    out = io.BytesIO()
+    with av.open(io.BytesIO(film())) as source, av.open(out, "w", format="matroska") as sink:
+        voice = source.streams.audio[0]
+        both = [sink.add_stream_from_template(voice) for _ in range(2)]
+        for packet in source.demux(voice):
+            if packet.dts is not None:
+                packet.stream = both[0]
+                sink.mux_one(packet)
+    with av.open(io.BytesIO(strip(out.getvalue(), ".mkv").media)) as container:
+        assert len(container.streams) == 1
+
+
+def test_a_tag_whose_value_would_survive_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.strip._SEI_FILTERS", {})
+    tagged = io.BytesIO()
+    with av.open(io.BytesIO(film())) as source, av.open(tagged, "w", format="matroska") as sink:
+        copy = sink.add_stream_from_template(source.streams.video[0])
+        sink.metadata["comment"] = "x264 - core"
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                sink.mux_one(packet)
+    with pytest.raises(Rejection, match="a tag's value survived") as refused:
+        strip(tagged.getvalue(), ".mkv")
+    assert refused.value.code == "SCRUB_FAILED"
+    assert "core" not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("code", "media", "suffix"),
+    [
+        ("EMPTY_FILE", b"", ".mp4"),
+        ("TYPE_MISMATCH", wav(), ".mp4"),
+        ("TYPE_MISMATCH", FILMS[".mp4"], ".mkv"),
+        ("TYPE_MISMATCH", b"GIF89a" + b"\x00" * 100, ".mp4"),
+        ("NO_INDEX", FILMS[".mp4"][: FILMS[".mp4"].index(b"moov") - 4], ".mp4"),
+    ],
+)
+def test_what_cannot_be_stripped_is_refused(code: str, media: bytes, suffix: str) -> None:
+    with pytest.raises(Rejection) as refused:
+        strip(media, suffix)
+    assert refused.value.code == code

@@ -1,0 +1,101 @@
+"""Half a file must not pass as a whole one, and a whole one never as half."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.errors import Rejection
+from pipelines.wholeness import declared_duration_s
+from tests.pipelines.landing_factory import remuxed, wav
+from tests.pipelines.video_factory import plain, video
+
+NOISE = np.random.default_rng(1)
+SOUND = (0.1 * NOISE.standard_normal(48_000)).astype(np.float32)
+FILM = video([plain(level % 200) for level in range(75)], sound=SOUND)
+MEDIA = {
+    "mp4": remuxed(FILM, "mp4"),
+    "faststart": remuxed(FILM, "mp4", movflags="faststart"),
+    "mov": remuxed(FILM, "mov"),
+    "mkv": remuxed(FILM, "matroska"),
+    "wav": wav(3.0),
+    "video alone": video([plain(80)] * 75),
+}
+
+
+def code_of(media: bytes) -> str:
+    with pytest.raises(Rejection) as refused:
+        declared_duration_s(media)
+    return refused.value.code
+
+
+@pytest.mark.parametrize("media", MEDIA.values(), ids=MEDIA.keys())
+def test_a_whole_file_has_the_length_that_it_declares(media: bytes) -> None:
+    assert declared_duration_s(media) == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["faststart", "mkv", "wav"])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_a_cut_file_is_truncated_though_it_opens(kind: str, share: float) -> None:
+    media = MEDIA[kind]
+    assert code_of(media[: round(share * len(media))]) == "TRUNCATED"
+
+
+def test_a_cut_file_without_its_index_has_none() -> None:
+    media = MEDIA["mp4"]
+    assert code_of(media[: round(0.5 * len(media))]) == "NO_INDEX"
+
+
+def test_the_lengths_found_are_told() -> None:
+    with pytest.raises(Rejection, match=r"audio: 1\.50 s of 3\.00 s declared are there"):
+        declared_duration_s(MEDIA["wav"][: 44 + 24_000])
+
+
+@given(st.integers(0, 400))
+def test_a_missing_tail_within_the_tolerance_is_nobodys_fault(missing_ms: int) -> None:
+    media = MEDIA["wav"]
+    assert declared_duration_s(media[: len(media) - 16 * (missing_ms - missing_ms % 2)]) == 3.0
+
+
+def chunk(name: bytes, size: int, body: bytes) -> bytes:
+    return name + struct.pack("<I", size) + body
+
+
+WHOLE = wav(1.0)
+FORM, DATA = WHOLE[12:36], WHOLE[36:]
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        WHOLE[:12],
+        WHOLE[:36],
+        WHOLE[:12] + chunk(b"LIST", 0x7FFFFFFF, b"") + FORM + DATA,
+        WHOLE[:12] + FORM + chunk(b"LIST", 9, b"nine byte") + DATA,
+    ],
+    ids=["no chunk", "no data", "a lying size", "an odd chunk without its padding"],
+)
+def test_a_wave_that_contradicts_itself_is_a_bad_riff(media: bytes) -> None:
+    assert code_of(media) == "BAD_RIFF"
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        WHOLE[:4] + struct.pack("<I", 0x10000000) + WHOLE[8:],
+        WHOLE[:4] + struct.pack("<I", 0) + WHOLE[8:],
+        WHOLE[:12] + FORM + chunk(b"LIST", 9, b"nine byte\0") + DATA,
+        b"RF64\xff\xff\xff\xffWAVE" + chunk(b"ds64", 28, struct.pack("<QQQI", 16_036 + 36, 16_000, 8_000, 0)) + FORM
+        + b"data\xff\xff\xff\xff" + DATA[8:],
+    ],
+    ids=["a lying RIFF size", "an unclosed RIFF", "an odd chunk with its padding", "RF64"],
+)  # fmt: skip
+def test_a_wave_that_can_be_read_in_spite_of_its_header_is_read(media: bytes) -> None:
+    assert declared_duration_s(media) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("media", [b"", b"RIFF", b"no media at all" * 100], ids=["empty", "four bytes", "text"])
+def test_what_is_no_media_is_refused(media: bytes) -> None:
+    assert code_of(media) == "TYPE_MISMATCH"
