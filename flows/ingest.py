@@ -48,7 +48,8 @@ def ingest(study: str) -> dict[str, Any]:
                 # Great Expectations takes seconds to import: that overlaps with the workers here.
                 validator.warm(warm_up)
                 if land():
-                    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
+                    # One thread more than there are workers, so that none waits while a thread does its bookkeeping.
+                    runner: Any = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
                     measure_recordings.with_options(task_runner=runner)()
                 outcome, version = _publish(session, validator)
         finally:

@@ -106,7 +106,10 @@ class Ledger:
         mode = "ro" if read_only else "rwc"
         self._db = sqlite3.connect(f"file:{path}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        if not read_only:
+        if read_only:
+            # SQLite opens any file: only a first question shows whether it is a ledger.
+            self._db.execute("SELECT NULL FROM deliveries LIMIT 0")
+        else:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)

@@ -42,9 +42,9 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._pool.close()
+            self._pool.close()  # type: ignore[no-untyped-call]  # pebble annotates half of its methods
         else:
-            self._pool.stop()
+            self._pool.stop()  # type: ignore[no-untyped-call]  # the same
         self._pool.join()
 
     def warm(self, function: Callable[[], object]) -> None:

@@ -70,9 +70,9 @@ def format_rows(columns: Sequence[str], rows: Sequence[Row], form: Format = "tab
         The text, ending in a newline.
 
     >>> print(format_rows(["n"], [(1,), (None,)]), end="")
-    n
+       n
     ----
-    1
+       1
     NULL
     (2 rows)
     """

@@ -137,6 +137,8 @@ _NO_NUMBERS = frozenset(
 )
 """Modules that cannot change a measurement; editing them recomputes nothing. (A block's values are in the key.)"""
 
+_PACKAGES = ("pipelines", "schemas")
+
 
 @cache
 def _code_sha256(module: str, libraries: tuple[str, ...]) -> str:
@@ -159,9 +161,11 @@ def _imported(module: str) -> set[str]:
         found.add(name)
         for node in ast.walk(ast.parse(_source(name))):
             names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            todo.extend(each for each in names if each.split(".")[0] in {"pipelines", "schemas"})
+            todo.extend(each for each in names if each.split(".")[0] in _PACKAGES)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,12 +78,16 @@ class FolderLanding:
         return sorted(self._walk(self.root), key=lambda file: file.path)
 
     def _walk(self, folder: Path) -> Iterator[LandedFile]:
-        with os.scandir(folder) as entries:
+        # What is moved away during the walk, as an upload's temporary name is, has not landed.
+        with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     yield from self._walk(Path(entry.path))
                     continue
-                stat = entry.stat(follow_symlinks=False)
+                try:
+                    stat = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
                 yield LandedFile(
                     Path(entry.path).relative_to(self.root).as_posix(),
                     stat.st_size,
@@ -164,10 +169,10 @@ class S3Landing:
 
     def stamp(self, path: str) -> str | None:
         """Size and etag as of now."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         try:
             head = self._client().head_object(Bucket=self._bucket, Key=self._prefix + path)
-        except ClientError:
+        except (BotoCoreError, ClientError):
             return None
         return f"{head['ContentLength']}:{head['ETag']}"

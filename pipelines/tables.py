@@ -98,8 +98,8 @@ def _enrol_all(intake: Intake, table: DeliveredTable, file: LandedFile) -> None:
     except Rejection:
         return
     for row in rows:
-        enrolled, birth = row.values.get("enrolled_at"), row.values.get("birth_date")
-        if row.code is not None or not isinstance(enrolled, date) or not isinstance(birth, date) or birth >= enrolled:
+        enrolled = _enrolled(row)
+        if enrolled is None:
             continue
         register = {
             name: value.isoformat() if isinstance(value, date) else (None if value is None else str(value))
@@ -108,6 +108,13 @@ def _enrol_all(intake: Intake, table: DeliveredTable, file: LandedFile) -> None:
         }
         intake.vault.enrol(str(row.values["participant_id"]), enrolled, register)
     intake.vault.save()
+
+
+def _enrolled(row: Row) -> date | None:
+    """The day of enrolment, or None where the row is refused or has the person born later."""
+    enrolled, birth = row.values.get("enrolled_at"), row.values.get("birth_date")
+    sound = row.code is None and isinstance(enrolled, date) and isinstance(birth, date) and birth < enrolled
+    return enrolled if sound and isinstance(enrolled, date) else None
 
 
 def _take(intake: Intake, table: DeliveredTable, file: LandedFile) -> set[str]:
@@ -176,12 +183,11 @@ class _Rows:
     def _judge(self, row: Row) -> tuple[Person | None, Reason | None]:
         if row.code is not None:
             return None, Reason(row.code, f"line {row.line}: {row.detail}")
-        participant_id = str(row.values["participant_id"])
-        person = self._intake.vault.person(participant_id)
+        person = self._intake.vault.person(str(row.values["participant_id"]))
+        if self._table.name == "participants" and _enrolled(row) is None:
+            return person, Reason("VALUE_RANGE", f"line {row.line}: born after enrolment")
         if person is None:
-            # A sound row of a person who could not be enrolled is one of impossible dates.
-            code = "VALUE_RANGE" if self._table.name == "participants" else "UNKNOWN_ID"
-            return None, Reason(code, f"line {row.line}")
+            return None, Reason("UNKNOWN_ID", f"line {row.line}")
         if self._table.name == "consent":
             return person, self._note_consent(person, row)
         try:

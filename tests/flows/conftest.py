@@ -19,7 +19,9 @@ PAINLAKE = Path(sys.executable).parent / "painlake"
 RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 
 
-def painlake(*arguments: object, env: Mapping[str, str] | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+def painlake(
+    *arguments: object, env: Mapping[str, str] | None = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     """Run the command line; a failure that was not asked for shows what it said."""
     done = subprocess.run(
         [str(PAINLAKE), *map(str, arguments)],
@@ -37,7 +39,9 @@ def painlake(*arguments: object, env: Mapping[str, str] | None = None, check: bo
 
 def ask(study: Path, sql: str, *options: str) -> list[dict[str, Any]]:
     """Ask the published file."""
-    answer: list[dict[str, Any]] = json.loads(painlake("query", sql, "--format", "json", "--study", study, *options).stdout)
+    answer: list[dict[str, Any]] = json.loads(
+        painlake("query", sql, "--format", "json", "--study", study, *options).stdout
+    )
     return answer
 
 

@@ -3,6 +3,7 @@
 import ast
 import filecmp
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -142,7 +143,7 @@ def test_a_clone_without_features_makes_them_again_bit_for_bit(first_night: Firs
     clone = tmp_path / "clone"
     _git(tmp_path, "clone", "--quiet", str(first_night.study.root), str(clone))
     shutil.copytree(first_night.study.vault, clone / "vault")
-    person = sorted(path.parent.name for path in (first_night.study.lake).glob("P*/recordings"))[0]
+    person = min(path.parent.name for path in first_night.study.lake.glob("P*/recordings"))
     _dvc(clone, "pull", f"lake/{person}/recordings.dvc")
     done = _dvc(clone, "repro", f"align@{person}", f"quality@{person}")
     assert done.count("Running stage") == 4
@@ -178,9 +179,9 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _run(folder: Path, *command: str) -> str:
-    import os
-
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -58,7 +58,7 @@ def small_mp4(level: int = 90) -> bytes:
 def wav(seconds: float = 1.0, rate_hz: int = 8_000) -> bytes:
     """A quiet tone as 16-bit PCM."""
     count = round(seconds * rate_hz)
-    samples = (3000 * np.sin(np.arange(count) * 0.3)).astype("<i2").tobytes()
+    samples: bytes = (3000 * np.sin(np.arange(count) * 0.3)).astype("<i2").tobytes()
     head = b"RIFF" + (36 + len(samples)).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
     form = (1).to_bytes(2, "little") * 2 + rate_hz.to_bytes(4, "little") + (2 * rate_hz).to_bytes(4, "little")
     return head + form + b"\x02\x00\x10\x00data" + len(samples).to_bytes(4, "little") + samples
@@ -68,7 +68,10 @@ def remuxed(media: bytes, container: str, **options: str) -> bytes:
     """The same packets in another container."""
     # In a file, since moving an MP4's index to the front reads it back.
     with tempfile.NamedTemporaryFile(suffix=f".{container}") as out:
-        with av.open(io.BytesIO(media)) as source, av.open(out.name, "w", format=container, options=options) as sink:
+        with (
+            av.open(io.BytesIO(media), "r") as source,
+            av.open(out.name, "w", format=container, options=options) as sink,
+        ):
             copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
             for packet in source.demux():
                 if packet.dts is not None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from pipelines.csvfile import Value, parse_cell, read_csv
 from pipelines.errors import Rejection
-from schemas.landing import DELIVERED_TABLES, DeliveredTable, Field
+from schemas.faults import FAULTS
+from schemas.landing import DELIVERED_TABLES, Field
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 TABLES = {table.name: table for table in DELIVERED_TABLES}
@@ -40,66 +42,73 @@ ROWS: list[dict[str, Value]] = [
 ]
 
 
-def written(rows: list[dict[str, Value]], columns: list[str], delimiter: str, mark: str, ending: str, style: str) -> str:
-    """Rows as some export writes them; `style` is how it writes times."""
+@dataclass(frozen=True)
+class Dialect:
+    """How some export writes a table; `times` is "iso" or a format of the wall clock."""
 
-    def cell(value: Value) -> str:
-        if isinstance(value, datetime):
-            return value.isoformat() if style == "iso" else value.astimezone(ZONE).strftime(style)
-        return "" if value is None else str(value).replace(".", mark) if isinstance(value, float) else str(value)
+    columns: list[str] = field(default_factory=lambda: list(MEDICATIONS.fields))
+    delimiter: str = ","
+    mark: str = "."
+    ending: str = "\n"
+    encoding: str = "utf-8"
+    times: str = "iso"
+    capitals: bool = False
 
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=ending)
-    writer.writerow(columns)
-    writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
-    return text.getvalue()
+    def write(self, rows: list[dict[str, Value]]) -> bytes:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.ending)
+        writer.writerow([name.upper() if self.capitals else name for name in self.columns])
+        writer.writerows([self._cell(row.get(name)) for name in self.columns] for row in rows)
+        return text.getvalue().encode(self.encoding)
+
+    def _cell(self, value: Value) -> str:
+        match value:
+            case datetime():
+                return value.isoformat() if self.times == "iso" else value.astimezone(ZONE).strftime(self.times)
+            case float():
+                return str(value).replace(".", self.mark)
+            case _:
+                return "" if value is None else str(value)
 
 
-@given(
+DIALECTS = st.builds(
+    Dialect,
     columns=st.permutations([*MEDICATIONS.fields, "remarks"]),
     delimiter=st.sampled_from(";,\t|"),
     mark=st.sampled_from(",."),
     ending=st.sampled_from(["\r\n", "\n"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]),
-    style=st.sampled_from(["iso", "%d-%m-%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M"]),
+    times=st.sampled_from(["iso", "%d-%m-%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M"]),
     capitals=st.booleans(),
 )
-def test_every_dialect_reads_the_same(
-    columns: list[str], delimiter: str, mark: str, ending: str, encoding: str, style: str, *, capitals: bool
-) -> None:
-    text = written(ROWS, columns, delimiter, mark, ending, style)
-    if capitals:
-        header, _, rest = text.partition(ending)
-        text = header.upper() + ending + rest
-    read = read_csv(text.encode(encoding), MEDICATIONS, ZONE)
+
+
+@given(DIALECTS)
+def test_every_dialect_reads_the_same(dialect: Dialect) -> None:
+    read = read_csv(dialect.write(ROWS), MEDICATIONS, ZONE)
     assert [row.code for row in read] == [None, None]
     assert [row.values for row in read] == ROWS
-    plain = read_csv(written(ROWS, list(MEDICATIONS.fields), ",", ".", "\n", "iso").encode(), MEDICATIONS, ZONE)
-    assert [row.text for row in read] == [row.text for row in plain]
+    assert [row.text for row in read] == [row.text for row in read_csv(Dialect().write(ROWS), MEDICATIONS, ZONE)]
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_whatsoever_break_the_reader(content: bytes) -> None:
-    try:
-        read_csv(content, MEDICATIONS, ZONE)
-    except Rejection as error:
-        assert error.code in {"CSV_DIALECT", "SCHEMA_DRIFT"}
+    assert outcomes(content) <= {None, *FAULTS}
 
 
 @settings(max_examples=200)
 @given(st.lists(st.text(alphabet="a\";,\t\r\n\x00€'=1é", max_size=12), max_size=8).map("\n".join))
 def test_no_lines_whatsoever_break_the_reader(lines: str) -> None:
-    for row in _rows_or_none(DOSE_HEADER + lines, MEDICATIONS):
-        assert row is not None
-    _rows_or_none(lines + DOSE_HEADER, MEDICATIONS)
+    assert outcomes((DOSE_HEADER + lines).encode()) <= {None, *FAULTS}
+    assert outcomes((lines + DOSE_HEADER).encode()) <= {None, *FAULTS}
 
 
-def _rows_or_none(text: str, table: DeliveredTable) -> list[object]:
+def outcomes(content: bytes) -> set[str | None]:
+    """The codes of the file or of its rows."""
     try:
-        return [row.code or row.values for row in read_csv(text.encode(), table, ZONE)]
+        return {row.code for row in read_csv(content, MEDICATIONS, ZONE)}
     except Rejection as error:
-        assert error.code in {"CSV_DIALECT", "SCHEMA_DRIFT"}
-        return []
+        return {error.code}
 
 
 @pytest.mark.parametrize(

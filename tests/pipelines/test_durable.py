@@ -8,18 +8,24 @@ from pipelines.durable import remove_partials, sync, write_durably, written_dura
 
 def test_a_file_is_whole_with_its_mode_and_its_folder_is_made(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.bin"
-    write_durably(path, b"content", mode=0o600)
+    for mode in (0o600, 0o644, 0o444):
+        write_durably(path, b"content", mode=mode)
+        assert path.stat().st_mode & 0o777 == mode
     assert path.read_bytes() == b"content"
-    assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(path.parent) == ["a.bin"]  # noqa: PTH208 - hidden files count
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_durably(path, b"old")
-    with pytest.raises(KeyboardInterrupt), written_durably(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
+
+    def killed() -> None:
+        with written_durably(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -217,7 +217,8 @@ def test_a_known_file_that_is_touched_and_for_a_moment_without_its_sidecar_stays
 
 
 @pytest.mark.parametrize(
-    "name", ["bell\x07.mp4", "right\u202eto-left.mp4", "no\u0308t-composed.mp4", "back\\slash.mp4", "no-utf8-\udcff.mp4"]
+    "name",
+    ["bell\x07.mp4", "right\u202eto-left.mp4", "no\u0308t-composed.mp4", "back\\slash.mp4", "no-utf8-\udcff.mp4"],
 )
 def test_odd_characters_make_a_name_unsafe(study: LightStudy, hospital: Hospital, name: str) -> None:
     hospital.admit()
@@ -282,7 +283,7 @@ def test_a_person_who_is_not_registered_is_unknown(study: LightStudy, hospital: 
 
 
 CONSENTS: dict[str, Callable[[Hospital], None]] = {
-    "none": lambda hospital: None,
+    "none": lambda _: None,
     "a scope is missing": lambda hospital: hospital.consent(scopes=["recording"]),
     "given after the recording": lambda hospital: hospital.consent(at="2026-03-15T11:00:00+01:00"),
 }

@@ -38,9 +38,9 @@ def files(lake: Path) -> dict[str, bytes]:
 def test_the_lake_gets_the_stripped_film_sealed_and_its_sidecar(source: Source, lake: Path) -> None:
     done = pseudonymise(source, RECORDING, RECIPIENT, lake)
     stripped = strip(MP4, ".mp4").media
-    assert done == replace(
-        RECORDING, media_sha256=hashlib.sha256(stripped).hexdigest(), declared_duration_s=pytest.approx(8 / 25, abs=0.01)
-    )
+    assert done.declared_duration_s == pytest.approx(8 / 25, abs=0.01)
+    sha256 = hashlib.sha256(stripped).hexdigest()
+    assert done == replace(RECORDING, media_sha256=sha256, declared_duration_s=done.declared_duration_s)
     assert sorted(files(lake)) == [f"{RECORDING.recording}.age", f"{RECORDING.recording}.json"]
     assert Recording.read(recordings_folder(lake, RECORDING.participant) / f"{RECORDING.recording}.json") == done
     assert open_recording(lake, done, str(IDENTITY)) == stripped

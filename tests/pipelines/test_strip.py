@@ -30,7 +30,8 @@ SECRETS = (*PLANTED.values(), "Grootenboer", "4711007", HANDLER, CHAPTER, SEI, T
 
 
 def sound(seconds: float) -> NDArray[np.float32]:
-    return (0.2 * np.sin(np.arange(round(16_000 * seconds)) * 0.1)).astype(np.float32)
+    samples: NDArray[np.float32] = (0.2 * np.sin(np.arange(round(16_000 * seconds)) * 0.1)).astype(np.float32)
+    return samples
 
 
 def film(seconds: float = 0.6, rotation_deg: int = 0) -> bytes:
@@ -42,12 +43,14 @@ def planted(container: str) -> bytes:
     """A film full of texts: container and stream tags, chapters, SEI user data."""
     out = io.BytesIO()
     options = {"movflags": "use_metadata_tags"} if container in {"mp4", "mov"} else {}
-    with av.open(io.BytesIO(film())) as source, av.open(out, "w", format=container, options=options) as sink:
+    with av.open(io.BytesIO(film()), "r") as source, av.open(out, "w", format=container, options=options) as sink:
         copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
         for copy in copies.values():
             copy.metadata.update({"handler_name": HANDLER, "title": TRACK, "encoder": "HandBrake 1.9"})
         sink.metadata.update(PLANTED)
-        sink.set_chapters([{"id": 1, "start": 0, "end": 300, "time_base": Fraction(1, 1000), "metadata": {"title": CHAPTER}}])
+        sink.set_chapters(
+            [{"id": 1, "start": 0, "end": 300, "time_base": Fraction(1, 1000), "metadata": {"title": CHAPTER}}]
+        )
         picture = source.streams.video[0]
         note = BitStreamFilterContext(
             f"h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+{SEI}", picture, copies[picture.index]
@@ -64,7 +67,7 @@ def planted(container: str) -> bytes:
 
 def planted_wav() -> bytes:
     out = io.BytesIO()
-    with av.open(io.BytesIO(wav())) as source, av.open(out, "w", format="wav") as sink:
+    with av.open(io.BytesIO(wav()), "r") as source, av.open(out, "w", format="wav") as sink:
         copy = sink.add_stream_from_template(source.streams.audio[0])
         sink.metadata.update(PLANTED)
         for packet in source.demux():
@@ -150,7 +153,7 @@ def test_the_rotation_stays_since_it_is_how_the_picture_is_shown() -> None:
 
 def test_a_second_sound_track_stays_behind() -> None:
     out = io.BytesIO()
-    with av.open(io.BytesIO(film())) as source, av.open(out, "w", format="matroska") as sink:
+    with av.open(io.BytesIO(film()), "r") as source, av.open(out, "w", format="matroska") as sink:
         voice = source.streams.audio[0]
         both = [sink.add_stream_from_template(voice) for _ in range(2)]
         for packet in source.demux(voice):
@@ -164,7 +167,7 @@ def test_a_second_sound_track_stays_behind() -> None:
 def test_a_tag_whose_value_would_survive_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.strip._SEI_FILTERS", {})
     tagged = io.BytesIO()
-    with av.open(io.BytesIO(film())) as source, av.open(tagged, "w", format="matroska") as sink:
+    with av.open(io.BytesIO(film()), "r") as source, av.open(tagged, "w", format="matroska") as sink:
         copy = sink.add_stream_from_template(source.streams.video[0])
         sink.metadata["comment"] = "x264 - core"
         for packet in source.demux(source.streams.video[0]):

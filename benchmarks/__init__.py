@@ -1,0 +1,1 @@
+"""What `make bench` runs: figures side by side in one run, since these machines are shared."""

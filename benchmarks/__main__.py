@@ -1,0 +1,70 @@
+"""`make bench`: CPU time of each media stage on one synthetic recording, beside a bare decode of the same frames.
+
+Prints a table, and the same as JSON with the machine's description.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import polars as pl
+
+from benchmarks.machine import describe
+from flows.report import table
+from pipelines.media import video_frames
+from pipelines.params import Params
+from pipelines.recording import Recording, Task
+from pipelines.stages import MEDIA_STAGES, Inputs, MediaStage
+from pipelines.strip import strip
+from pipelines.synthetic.zone import make_landing_zone
+
+_REPEATS = 3
+
+
+def cpu_s(work: Callable[[], object]) -> float:
+    """The median CPU time of some work in this process, after one run to warm up."""
+    work()
+    spent = []
+    for _ in range(_REPEATS):
+        begun = time.process_time()
+        work()
+        spent.append(time.process_time() - begun)
+    return median(spent)
+
+
+def main() -> None:
+    """Measure and print."""
+    params = Params()
+    with tempfile.TemporaryDirectory() as folder:
+        make_landing_zone(Path(folder), participants=2, seed=1, seconds=(8.0, 8.0), faults=False)
+        media = min(Path(folder).rglob("*.mp4")).read_bytes()
+    recording = Recording(
+        "P00000000A-00000000", "P00000000A", "V1", 0, 600, 600, None, "en",
+        (Task("reading", 0.0, 3.0), Task("free_speech", 3.0, 7.5)), "0" * 64,
+    )  # fmt: skip
+    frames = sum(1 for _ in video_frames(media, pixels="luma"))
+    made: dict[str, pl.DataFrame] = {}
+    figures = {
+        "decode alone": cpu_s(lambda: sum(1 for _ in video_frames(media, pixels="rgb"))),
+        "strip": cpu_s(lambda: strip(media, ".mp4")),
+    }
+    for stage in MEDIA_STAGES:
+        inputs = Inputs(lambda: media, made.__getitem__)
+
+        def work(stage: MediaStage = stage, inputs: Inputs = inputs) -> None:
+            made[stage.name] = stage.measure(inputs, recording, params).tables[""]
+
+        figures[stage.name] = cpu_s(work)
+    rows = [[name, f"{spent:.2f}", f"{1000 * spent / frames:.2f}"] for name, spent in figures.items()]
+    print(f"one recording of {frames} frames, 640x360, median of {_REPEATS} runs")
+    print(table(["stage", "CPU s", "CPU ms a frame"], rows))
+    json.dump({"machine": describe(), "frames": frames, "cpu_s": figures}, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()
