@@ -53,6 +53,7 @@ def run_demo(root: Path, participants: int, seed: int, seconds: float, progress:
         seed=seed,
         seconds=(seconds * 0.75, seconds * 1.25),
         progress=tell,
+        workers=len(os.sched_getaffinity(0)),
     )
     result = ingest_once(study.root, progress)
     answer = format_rows(*run_query(study.warehouse / "current", QUESTION), "table")
