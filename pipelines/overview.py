@@ -1,6 +1,5 @@
 """The state of a study in one document, for `painlake status`."""
 
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,14 +15,11 @@ def overview(study: Study) -> dict[str, Any]:
     """Counts by fate, whether they add up, the current version and the last run.
 
     Raises:
-        UserError: the study has no ledger that can be read.
+        UserError: the ledger cannot be read.
     """
     if not study.ledger.is_file():
         Ledger(study.ledger).close()
-    try:
-        ledger = Ledger(study.ledger, read_only=True)
-    except sqlite3.Error as error:
-        raise UserError(f"{study.ledger} cannot be read: {error}") from error
+    ledger = Ledger(study.ledger, read_only=True)
     try:
         versions = ledger.versions()
         last = ledger.last_run()

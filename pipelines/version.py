@@ -65,10 +65,21 @@ class Versioning:
         stages = [f"{stage.name}@{person}" for person in changed if person in people for stage in MEDIA_STAGES]
         self.repository.accept([*stages, "validate", "publish"])
         self.repository.commit(f"Dataset of {len(people)} people with recordings")
-        if self.repository.version_at_head() is None:
+        number = self.repository.version_at_head()
+        if number is None:
             return self.repository.head()
-        self.ledger.clear_dirty()
+        self._settle(number)
         return None
+
+    def _settle(self, number: int) -> None:
+        """Enter in the ledger that a version has it all: it may have been killed before it did, or nothing was new."""
+        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        published = [each.recording for each in recordings(self.study.lake)]
+        if number in {version["number"] for version in self.ledger.versions()}:
+            self.ledger.settle(published, at)
+        else:
+            self.ledger.publish_version(number, self.repository.commit_of(number), published, at)
+        self.ledger.clear_dirty()
 
     def publish(self, commit: str, outcome: ValidationOutcome) -> int:
         """Publish a commit and name it.
@@ -81,12 +92,10 @@ class Versioning:
             The number of the new version.
         """
         number = max(self.repository.versions(), default=0) + 1
-        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
         record = version_record(number, self.params, self.repository, self.study.index, commit)
         publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
-        self.ledger.publish_version(number, commit, [each.recording for each in recordings(self.study.lake)], at)
-        self.ledger.clear_dirty()
+        self._settle(number)
         log.info("%s published", tag_name(number))
         return number
 
