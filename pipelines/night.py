@@ -94,22 +94,17 @@ class Night:
     def unfinished(self) -> bool:
         """Whether an earlier run left something to do: unpublished changes, other code or parameters, no backup."""
         last = self.ledger.last_run()
-        return bool(
-            last is None
-            or last["fingerprint"] != self.fingerprint()
-            or self.ledger.dirty()
-            or self.version.to_push()
-            or self.version.unpublished()
-        )
+        other = last is None or last["fingerprint"] != self.fingerprint()
+        return (other and self.version.has_people()) or self.version.changed() or self.version.to_push()
 
     def begin(self) -> int:
         """Enter the begin of the run; returns its number."""
         return self.ledger.begin_run(self.now.isoformat())
 
-    def end(self, run: int, outcome: str) -> None:
+    def end(self, run: int, outcome: str, *, whole: bool) -> None:
         """Enter the run's end; one that left something undone keeps no fingerprint, so the next looks again."""
-        whole = None if self.failures else self.fingerprint()
-        self.ledger.end_run(run, outcome, whole, datetime.now(tz=UTC).isoformat())
+        fingerprint = self.fingerprint() if whole and not self.failures else None
+        self.ledger.end_run(run, outcome, fingerprint, datetime.now(tz=UTC).isoformat())
         log.info("run ended: %s", outcome)
 
     @property

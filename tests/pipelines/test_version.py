@@ -119,7 +119,7 @@ def test_a_commit_that_was_never_published_is_published_by_the_next_run(made: Ma
     commit = made.version.commit()
     assert commit is not None
     made.ledger.clear_dirty()
-    assert made.version.unpublished()
+    assert made.version.changed()
     assert made.version.commit() == commit
     made.version.publish(commit, made.outcome)
     assert made.version.repository.version_at_head() == 3
