@@ -21,6 +21,7 @@ from pipelines.pseudonymise import Source, mark_superseded, pseudonymise, record
 from pipelines.quarantine import Quarantine
 from pipelines.recording import Recording
 from pipelines.repository import Repository
+from pipelines.selftest import check_engines
 from pipelines.stages import MEDIA_STAGES, media_stage, params_sha256
 from pipelines.storage import Landing, open_landing
 from pipelines.study import Study, painlake_version
@@ -147,6 +148,17 @@ class Night:
         return Judge(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
 
     # --- one recording at a time ---
+
+    def try_engines(self, workers: Workers) -> None:
+        """Try the engines before any recording is blamed for what is wrong with the machine.
+
+        Raises:
+            PainLakeError: an engine does not run here; every delivery stays as it is.
+        """
+        try:
+            workers.run(check_engines, self.params.face)
+        except Rejection as error:
+            raise PainLakeError(f"the engines do not run on this machine: {error.code}, {error.detail}") from error
 
     def stale(self, but: Iterable[str]) -> list[Recording]:
         """Recordings in the lake that lack a result under today's code and parameters, leaving out those named."""
