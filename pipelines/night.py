@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pipelines.audit import AuditLog, open_audit
 from pipelines.discover import Candidate, Discovery, Look
 from pipelines.durable import remove_partials
-from pipelines.errors import PainLakeError, Reason, Rejection
+from pipelines.errors import PainLakeError, Reason, Rejection, UserError
 from pipelines.lake import recordings
 from pipelines.land import Accepted, Judge, set_aside
 from pipelines.ledger import Ledger
@@ -144,6 +144,7 @@ class Night:
     def take_tables(self, discovery: Discovery) -> int:
         """Take in the delivered tables if any is new; returns how many persons' rows changed."""
         if not discovery.tables_changed:
+            self._heed_withdrawals()
             return 0
         intake = Intake(
             self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now, self.audit
@@ -166,7 +167,12 @@ class Night:
         return Judge(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
 
     def _withdrawn(self, participant: str) -> bool:
-        return self.vault.of_pseudonym(participant).withdrawn(self.params.land.consent_scopes, self.now)
+        try:
+            person = self.vault.of_pseudonym(participant)
+        except UserError:
+            # Measuring says so, and costs that recording alone.
+            return False
+        return person.withdrawn(self.params.land.consent_scopes, self.now)
 
     def _heed_withdrawals(self) -> None:
         """Set aside what a killed run brought into the lake, unpublished, before its person withdrew consent."""
