@@ -326,8 +326,9 @@ def _sealed(folder: Path) -> bytes:
     """
     path = folder / _FILE
     try:
-        check_private(folder)
+        # The file first: of a volume that is not mounted, its missing is what there is to say.
         check_private(path)
+        check_private(folder)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"the vault {path} is missing: mount it, or name its folder in {FOLDER_VARIABLE}") from error
