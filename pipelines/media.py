@@ -12,6 +12,7 @@ from typing import Literal, cast
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from pipelines.errors import Rejection
@@ -84,9 +85,7 @@ def tracks(media: bytes) -> list[Track]:
         Rejection: the container cannot be opened, or holds neither.
     """
     with open_media(media) as container:
-        chosen = [streams[0] for streams in (container.streams.video, container.streams.audio) if streams]
-        if not chosen:
-            raise Rejection("TYPE_MISMATCH", "neither video nor audio in it")
+        chosen = first_streams(container)
         origin = container_start_s(container)
         spans: dict[int, list[float]] = {stream.index: [] for stream in chosen}
         ends: dict[int, float] = {}
@@ -115,6 +114,22 @@ def tracks(media: bytes) -> list[Track]:
             )
             for stream in chosen
         ]
+
+
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+def first_streams(container: InputContainer) -> list[av.VideoStream | av.AudioStream]:
+    """The first video and the first audio stream; cover art, thumbnails and still pictures are no video.
+
+    Raises:
+        Rejection: `TYPE_MISMATCH` where there is neither.
+    """
+    moving = [stream for stream in container.streams.video if not stream.disposition & _STILL]
+    chosen: list[av.VideoStream | av.AudioStream] = [*moving[:1], *container.streams.audio[:1]]
+    if not chosen:
+        raise Rejection("TYPE_MISMATCH", "neither video nor audio in it")
+    return chosen
 
 
 def _declared_s(container: InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:
