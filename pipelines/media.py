@@ -104,7 +104,8 @@ def tracks(media: bytes) -> list[Track]:
                 kind="video" if stream.type == "video" else "audio",
                 codec=stream.codec_context.name,
                 packets=len(spans[stream.index]),
-                declared_packets=stream.frames,
+                # Of PCM, MOV counts samples, of which a packet has many.
+                declared_packets=0 if stream.codec.canonical_name.startswith("pcm_") else stream.frames,
                 start_s=min(spans[stream.index], default=0.0),
                 end_s=ends.get(stream.index, 0.0),
                 declared_s=_declared_s(container, stream),
