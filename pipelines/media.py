@@ -124,12 +124,15 @@ def first_streams(container: InputContainer) -> list[av.VideoStream | av.AudioSt
     """The first video and the first audio stream; cover art, thumbnails and still pictures are no video.
 
     Raises:
-        Rejection: `TYPE_MISMATCH` where there is neither.
+        Rejection: `TYPE_MISMATCH` where there is neither, or the first is of an unknown codec.
     """
     moving = [stream for stream in container.streams.video if not stream.disposition & _STILL]
     chosen: list[av.VideoStream | av.AudioStream] = [*moving[:1], *container.streams.audio[:1]]
     if not chosen:
         raise Rejection("TYPE_MISMATCH", "neither video nor audio in it")
+    # PyAV's stub says that there always is one, yet a track of an unknown codec has none.
+    if any(cast("object", stream.codec_context) is None for stream in chosen):
+        raise Rejection("TYPE_MISMATCH", "a track of an unknown codec")
     return chosen
 
 

@@ -11,6 +11,8 @@ a plain quarter turn, so that readers apply it once.
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import av
@@ -33,7 +35,7 @@ _SUFFIXES: Mapping[str, frozenset[str]] = {
     ".wav": frozenset({"wav"}),
 }
 
-_IN_MP4 = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "aac", "mp3", "opus", "flac", "alac"})
+_IN_MP4 = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mjpeg", "aac", "mp3", "opus", "flac", "alac"})
 """Codecs that MP4 readers know; others (a MOV's PCM) go into Matroska, as all that an AVI holds: it has no presentation times."""
 
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
@@ -117,15 +119,13 @@ _ROTATION_PACKETS = 50
 
 def _rotation_deg(media: bytes) -> int:
     """By how much readers turn the picture, counter-clockwise: from the container, an SEI message or EXIF."""
-    with open_media(media) as source:
+    with open_media(media) as source, suppress(av.error.FFmpegError):
         stream = next(stream for stream in first_streams(source) if isinstance(stream, av.VideoStream))
         stream.thread_type = "NONE"
-        for _, packet in zip(range(_ROTATION_PACKETS), source.demux(stream), strict=False):
-            try:
+        for packet in islice(source.demux(stream), _ROTATION_PACKETS):
+            with suppress(av.error.FFmpegError):
                 for frame in packet.decode():
                     return round(frame.rotation / 90) % 4 * 90
-            except av.error.FFmpegError:
-                continue
     return 0
 
 
@@ -147,6 +147,7 @@ def _copy(
             copy.set_display_rotation(rotation_deg)
         copies[stream.index], payloads[stream.index] = copy, kept
     sink.metadata.clear()
+    copied = 0
     for packet in source.demux(streams):
         if packet.dts is None and packet.size == 0:
             continue
@@ -155,11 +156,12 @@ def _copy(
         if cleaned is not None:
             cleaned.stream = copies[index]
             sink.mux_one(cleaned)
+            copied += 1
+    if not copied:
+        raise Rejection("TRUNCATED", "no packet of picture or sound is there")
 
 
-def _cleaned(
-    packet: "av.Packet[Stream]", kept: Payload
-) -> "av.Packet[Stream] | None":
+def _cleaned(packet: "av.Packet[Stream]", kept: Payload) -> "av.Packet[Stream] | None":
     """A packet with its picture or sound, times, and of its side data how much sound to skip; None if nothing is left."""
     content = kept.clean(bytes(packet))
     if not content:

@@ -92,6 +92,7 @@ def encoded(
     audio: str | None = None,
     pix_fmt: str = "yuv420p",
     options: Mapping[str, str] | None = None,
+    count: int = 4,
 ) -> bytes:
     """A few grey pictures, and a tone, by other codecs."""
     out = io.BytesIO()
@@ -102,7 +103,7 @@ def encoded(
         voice = None
         if audio is not None:
             voice = sink.add_stream(audio, rate=48_000, layout="stereo", options={"strict": "experimental"})
-        for level in (40, 80, 120, 160):
+        for level in (40 + 200 // count * number for number in range(count)):
             sink.mux(stream.encode(av.VideoFrame.from_ndarray(plain(level, 64, 64), format="rgb24")))
         sink.mux(stream.encode(None))
         if isinstance(voice, av.AudioStream):

@@ -1,7 +1,9 @@
 """Only picture and sound stay: every planted text is gone, every pixel and sample is as it was."""
 
+import contextlib
 import hashlib
 import io
+import random
 from fractions import Fraction
 
 import av
@@ -14,6 +16,7 @@ from pipelines.errors import Rejection
 from pipelines.media import read_sound, video_frames
 from pipelines.payload import Payload
 from pipelines.strip import strip
+from tests.pipelines.canary_factory import encoded
 from tests.pipelines.landing_factory import wav
 from tests.pipelines.video_factory import plain, video
 
@@ -291,3 +294,48 @@ def test_a_codec_that_is_not_known_to_be_safe_is_refused() -> None:
     with pytest.raises(Rejection, match="the codec prores is not known to be safe") as refused:
         strip(out.getvalue(), ".mov")
     assert refused.value.code == "SCRUB_FAILED"
+
+
+def test_a_track_of_an_unknown_codec_is_refused() -> None:
+    with pytest.raises(Rejection) as refused:
+        strip(FILMS[".mkv"].replace(b"V_MPEG4/ISO/AVC", b"V_GROOTENBOERAV"), ".mkv")
+    assert (refused.value.code, refused.value.detail) == ("TYPE_MISMATCH", "a track of an unknown codec")
+
+
+@pytest.mark.parametrize(
+    ("codec", "audio", "container", "options"),
+    [
+        ("libx264", "aac", "mp4", {"bf": "3", "x264-params": "open-gop=1:keyint=12:nal-hrd=vbr:vbv-maxrate=2000:vbv-bufsize=2000:pic-struct=1"}),
+        ("libx264", "libopus", "matroska", {"x264-params": "tff=1:pic-struct=1:keyint=10"}),
+        ("libx265", "aac", "mov", {"x265-params": "log-level=none:bframes=3:keyint=12:open-gop=1:repeat-headers=1:hash=1"}),
+        ("libx264", "alac", "mov", {}),
+        ("libx264", "pcm_s24le", "mov", {}),
+        ("libx264", "flac", "matroska", {}),
+        ("libx264", "aac", "mp4", {"x264-params": "intra-refresh=1:keyint=20:bframes=0"}),
+        ("mpeg4", "aac", "mp4", {"bf": "2"}),
+        ("mpeg4", "mp3", "avi", {}),
+    ],
+)  # fmt: skip
+def test_pictures_and_sound_of_all_codecs_stay(codec: str, audio: str, container: str, options: dict[str, str]) -> None:
+    """Open groups of pictures, B-frames, interlacing and recovery points are where dropped SEI messages could show."""
+    delivered = encoded(container, codec, audio=audio, options=options, count=30)
+    stripped = strip(delivered, ".mkv" if container == "matroska" else f".{container}").media
+    assert len(pictures(stripped)) == 30
+    assert pictures(stripped) == pictures(delivered)
+    assert times(stripped) == pytest.approx(times(delivered), abs=1e-3)
+    before, after = read_sound(delivered, 16_000), read_sound(stripped, 16_000)
+    assert before is not None
+    assert after is not None
+    assert np.array_equal(before.samples, after.samples)
+    assert after.start_s == pytest.approx(before.start_s, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", FILMS)
+def test_damaged_deliveries_are_stripped_or_refused(suffix: str) -> None:
+    chance = random.Random(7)  # noqa: S311 - the same damage every time
+    for _ in range(60):
+        damaged = bytearray(FILMS[suffix])
+        at = chance.randrange(len(damaged) - 20)
+        damaged[at : at + 20] = chance.randbytes(20)
+        with contextlib.suppress(Rejection):
+            strip(bytes(damaged), suffix)
