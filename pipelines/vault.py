@@ -81,6 +81,17 @@ class Person:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """Who was in a release, by the study's pseudonyms; what they are called there stands nowhere."""
+
+    release: str
+    profile: str
+    version: str
+    at: str
+    people: tuple[str, ...]
+
+
 class Vault:
     """An opened vault; `save` writes what changed.
 
@@ -101,6 +112,9 @@ class Vault:
             for row in content["people"]
         }
         self._by_pseudonym = {person.pseudonym: person for person in self._people.values()}
+        self._releases = [
+            ReleaseRecord(**{**row, "people": tuple(row["people"])}) for row in content.get("releases", [])
+        ]
         self._saved = self._content()
 
     @classmethod
@@ -193,6 +207,14 @@ class Vault:
         """The hospital's name of a delivery."""
         return self._names.get(delivery)
 
+    def note_release(self, record: ReleaseRecord) -> None:
+        """Keep who is in a release, before it is handed out."""
+        self._releases.append(record)
+
+    def releases_with(self, pseudonym: str) -> list[ReleaseRecord]:
+        """The releases that a person is in, oldest first: where erasure cannot reach."""
+        return [record for record in self._releases if pseudonym in record.people]
+
     def digest(self, *parts: str) -> str:
         """A keyed digest (HMAC-SHA-256, hexadecimal): names can be compared, not guessed, without the vault."""
         return hmac.new(
@@ -232,6 +254,8 @@ class Vault:
             "quarantine_identity": self._quarantine_identity,
             "names": dict(self._names),
             "people": [asdict(person) for person in self._people.values()],
+            # As lists, since that is what is read back and compared.
+            "releases": [{**asdict(record), "people": list(record.people)} for record in self._releases],
         }
 
     def _write(self, content: dict[str, Any]) -> None:

@@ -105,7 +105,13 @@ def _functionals(descriptor: Descriptor, name: str, which: tuple[str, ...], fram
         meaning, unit = _FUNCTIONALS[functional]
         full = descriptor.unit + unit if unit.startswith("/") else unit or descriptor.unit
         columns.append(
-            Column(f"{name}_{functional}", "FLOAT", f"{meaning} of the {descriptor.meaning}, over {frames}.", unit=full, tier=tier)
+            Column(
+                f"{name}_{functional}",
+                "FLOAT",
+                f"{meaning} of the {descriptor.meaning}, over {frames}.",
+                unit=full,
+                tier=tier,
+            )
         )
     return tuple(columns)
 

@@ -195,7 +195,7 @@ def test_any_population_becomes_anonymous_or_is_refused(people: list[Person], pa
     except UserError:
         return
     after = result.people
-    assert result.k == smallest_class(after, params.quasi_identifiers) >= params.k
+    assert result.k == smallest_class(after, params.quasi_identifiers) >= params.k_anonymity
     assert before.height - after.height == result.dropped <= before.height * params.max_dropped_share
     was = {row["participant"]: row for row in before.iter_rows(named=True)}
     for row in after.iter_rows(named=True):
