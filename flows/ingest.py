@@ -165,7 +165,7 @@ def publish(outcome: ValidationOutcome) -> int | None:
     if commit is None:
         return None
     session.progress.phase("publishing")
-    return session.night.version.publish(commit, outcome)
+    return session.night.publish(commit, outcome)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="version")
