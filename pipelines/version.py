@@ -16,7 +16,7 @@ import yaml
 
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError
-from pipelines.lake import dataset_summary, recordings
+from pipelines.lake import dataset_summary, people, recordings
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.publish import VersionRecord, build, publish
@@ -37,13 +37,13 @@ class Versioning:
     ledger: Ledger
     repository: Repository
 
-    def unpublished(self) -> bool:
-        """Whether a commit stands that was not published."""
-        return bool(self.repository.versions()) and self.repository.version_at_head() is None
+    def has_people(self) -> bool:
+        """Whether there is anything to publish: a lake without people makes no version."""
+        return bool(people(self.study.lake))
 
     def changed(self) -> bool:
-        """Whether the lake may differ from what is published."""
-        return bool(self.ledger.dirty()) or self.repository.version_at_head() is None
+        """Whether the lake may differ from what is published: folders changed, or a commit was not published."""
+        return bool(self.ledger.dirty()) or (self.has_people() and self.repository.version_at_head() is None)
 
     def to_push(self) -> bool:
         """Whether the remote lacks a version."""
@@ -61,14 +61,26 @@ class Versioning:
         write_summary(self.study.lake, self.study.reports / "dataset.json")
         folders = [self.study.lake / person / name for person in changed for name in ("recordings", "clinical")]
         self.repository.add([folder for folder in folders if folder.is_dir()])
-        people = yaml.safe_load(self.study.index.read_text(encoding="utf-8"))["people"]
-        stages = [f"{stage.name}@{person}" for person in changed if person in people for stage in MEDIA_STAGES]
+        with_recordings = yaml.safe_load(self.study.index.read_text(encoding="utf-8"))["people"]
+        of_changed = [person for person in changed if person in with_recordings]
+        stages = [f"{stage.name}@{person}" for person in of_changed for stage in MEDIA_STAGES]
         self.repository.accept([*stages, "validate", "publish"])
-        self.repository.commit(f"Dataset of {len(people)} people with recordings")
-        if self.repository.version_at_head() is None:
+        self.repository.commit(f"Dataset of {len(with_recordings)} people with recordings")
+        number = self.repository.version_at_head()
+        if number is None:
             return self.repository.head()
-        self.ledger.clear_dirty()
+        self._settle(number)
         return None
+
+    def _settle(self, number: int) -> None:
+        """Enter in the ledger that a version has it all: it may have been killed before it did, or nothing was new."""
+        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        published = [each.recording for each in recordings(self.study.lake)]
+        if number in {version["number"] for version in self.ledger.versions()}:
+            self.ledger.settle(published, at)
+        else:
+            self.ledger.publish_version(number, self.repository.commit_of(number), published, at)
+        self.ledger.clear_dirty()
 
     def publish(self, commit: str, outcome: ValidationOutcome) -> int:
         """Publish a commit and name it.
@@ -81,12 +93,10 @@ class Versioning:
             The number of the new version.
         """
         number = max(self.repository.versions(), default=0) + 1
-        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
         record = version_record(number, self.params, self.repository, self.study.index, commit)
         publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
-        self.ledger.publish_version(number, commit, [each.recording for each in recordings(self.study.lake)], at)
-        self.ledger.clear_dirty()
+        self._settle(number)
         log.info("%s published", tag_name(number))
         return number
 
@@ -118,10 +128,10 @@ def version_record(number: int, params: Params, repository: Repository, index: P
 
 def write_index(lake: Path, index: Path) -> None:
     """Write whose folders `dvc.yaml` goes through, and which code makes their features."""
-    people = sorted({each.participant for each in recordings(lake)})
+    with_recordings = sorted({each.participant for each in recordings(lake)})
     code = {stage.name: stage.code_sha256() for stage in MEDIA_STAGES}
     text = "# Written by PainLake: the persons with recordings, and the code of each stage.\n"
-    text += yaml.safe_dump({"people": people, "code": code}, sort_keys=True)
+    text += yaml.safe_dump({"people": with_recordings, "code": code}, sort_keys=True)
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
         write_durably(index, text.encode())
 
