@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -273,6 +273,13 @@ class Vault:
     def releases_with(self, pseudonym: str) -> list[ReleaseRecord]:
         """The releases that a person is in, oldest first: where erasure cannot reach."""
         return [record for record in self._releases if pseudonym in record.people]
+
+    def forget_in_releases(self, pseudonym: str) -> None:
+        """Take an erased person's pseudonym out of the record; that there were these releases stays."""
+        self._releases = [
+            replace(record, people=tuple(each for each in record.people if each != pseudonym))
+            for record in self._releases
+        ]
 
     def digest(self, *parts: str) -> str:
         """A keyed digest (HMAC-SHA-256, hexadecimal): names can be compared, not guessed, without the vault."""

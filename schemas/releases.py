@@ -56,7 +56,7 @@ _NEW_MEANINGS = {
     "tumour_type": "Tumour type as registered; 'other' for types of few people.",
 }
 _OPEN_MEANINGS = {
-    "study_day": "Days since the person's first record in this release, rounded down to whole weeks.",
+    "study_day": "Days since the person's first record, rounded down to whole weeks.",
     "nrs_lag_min": "When those scores were given, after (negative: before) the recording, rounded down to whole hours.",
     "analgesic_lag_min": "How long before the recording it was given, rounded down to whole hours.",
 }
