@@ -80,10 +80,14 @@ def write_warehouse(folder: Path, source: Path, contents: Contents, memory_limit
     counts = {}
     with building(folder / facts.file, memory_limit_mb) as connection:
         connection.execute(f"ATTACH '{_text(source)}' AS source (READ_ONLY)")
+        # In one transaction, since each is flushed to the disk.
+        connection.begin()
         connection.execute("CREATE SCHEMA meta")
         for table in given.values():
             connection.execute(create_sql(table))
             comment(connection, table, "TABLE")
+        connection.commit()
+        for table in given.values():
             if table.name == COLUMNS.name:
                 insert_frame(connection, table, dictionary(given.values()))
             elif table.name in frames:
