@@ -16,13 +16,13 @@ from itertools import product
 import polars as pl
 
 from pipelines.errors import UserError
-from pipelines.generalise import NEVER_GENERALISED, ladder
+from pipelines.generalise import NEVER_GENERALISED, ladder, worth
 from pipelines.params import ReleaseParams
 
 OTHER = "other"
 """What a rare tumour type becomes."""
 LOSS_OF_DROPPED = 2.0
-"""A person left out loses twice, for each quasi-identifier, what one whose quasi-identifiers are suppressed does."""
+"""A person left out loses, for each quasi-identifier, twice what one whose quasi-identifiers are suppressed does."""
 
 Row = tuple[str | None, ...]
 
@@ -171,7 +171,7 @@ def _candidates(rows: Sequence[Row], params: ReleaseParams) -> Iterator[_Candida
         for rung in ladder(name, values):
             coarser = [None if value is None else rung.recode(value) for value in values]
             changed = sum(new != old for new, old in zip(coarser, values, strict=True))
-            steps.append((coarser, changed * rung.loss))
+            steps.append((coarser, changed * rung.loss * worth(name)))
         recoded.append(steps)
     for levels in product(*(range(len(steps)) for steps in recoded)):
         chosen = [steps[level] for steps, level in zip(recoded, levels, strict=True)]
@@ -181,6 +181,7 @@ def _candidates(rows: Sequence[Row], params: ReleaseParams) -> Iterator[_Candida
 
 def _suppressed(rows: list[Row], names: tuple[str, ...], k: int, levels: tuple[int, ...], loss: float) -> _Candidate:
     """Suppress the quasi-identifiers of those among fewer than k, and leave out who is so even then."""
+    worths = [worth(name) for name in names]
     kept_anyway = [name in NEVER_GENERALISED for name in names]
     classes = Counter(rows)
     bare = {
@@ -197,11 +198,11 @@ def _suppressed(rows: list[Row], names: tuple[str, ...], k: int, levels: tuple[i
         new = bare.get(row, row)
         if after[new] < k:
             dropped += 1
-            loss += LOSS_OF_DROPPED * len(names)
+            loss += LOSS_OF_DROPPED * sum(worths)
             final.append(None)
             continue
-        changed = sum(before != behind for before, behind in zip(row, new, strict=True))
-        suppressed += changed > 0
-        loss += changed
+        lost = sum(value for value, before, behind in zip(worths, row, new, strict=True) if before != behind)
+        suppressed += lost > 0
+        loss += lost
         final.append(new)
     return _Candidate(loss, levels, tuple(final), suppressed, dropped)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 NEVER_GENERALISED = ("group",)
 """Scores, medicines and numbers of recordings tell patients from controls: hiding the group would hide nothing."""
+WORTH = {"tumour_type": 2.0, "age_band": 1.5, "site": 0.5, "language": 0.5}
+"""What a column is worth to analyses of pain against another's 1: where something must go, site and language go first."""
 OLDEST_A = 90
 """Where the published age bands end: those above share one."""
 
@@ -53,6 +55,11 @@ def ladder(column: str, values: Sequence[str | None]) -> tuple[Rung, ...]:
     if column == "tumour_stage":
         return (as_it_is, Rung("main stages", main_stage, 1 / 3), left_out)
     return (as_it_is, left_out)
+
+
+def worth(column: str) -> float:
+    """What one value of a column is worth."""
+    return WORTH.get(column, 1.0)
 
 
 def widened(band: str, width: int) -> str | None:

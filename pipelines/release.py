@@ -5,6 +5,7 @@ that erasure can say which releases it cannot reach. Pseudonyms are new ones eac
 nowhere. Recordings themselves are in no release.
 """
 
+import glob
 import random
 import shutil
 import tempfile
@@ -147,7 +148,12 @@ def choose(participants: pl.DataFrame, vault: Vault, params: Params, profile: Pr
     return Chosen(frozenset(chosen), participants.height - len(chosen))
 
 
-_SHORT: Mapping[str, Table] = {n: t for n, t in {**TABLES, **VIEWS}.items() if n not in (*LONG, COLUMNS.name)}
+_SHORT: Mapping[str, Table] = {
+    name: table
+    for name, table in {**TABLES, **VIEWS}.items()
+    if name in released_tables("internal") and name not in {*LONG, COLUMNS.name}
+}
+"""What is read into memory: no profile gives more than the internal one."""
 
 
 def _read(file: Path) -> dict[str, pl.DataFrame]:
@@ -211,7 +217,7 @@ def _set_aside(out: Path) -> Iterator[Path]:
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        for left in out.parent.glob(f".{out.name}.*.partial"):
+        for left in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
             shutil.rmtree(left)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
     except OSError as error:

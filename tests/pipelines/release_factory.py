@@ -19,7 +19,9 @@ UNSHARED = 4
 WITHDRAWN = 6
 """Has taken back consent to be recorded."""
 RARE = 7
-"""The only one with a tumour, a drug and a status of their own."""
+"""The only one with a drug, a status and a reason of their own."""
+TUMOURS = {1: "sarcoma", 3: "mesothelioma", 5: "melanoma", RARE: "thymoma", 11: "chordoma"}
+"""Of one person each; the other patients have another."""
 TWICE = 9
 """Has a recording that a later one replaced."""
 ENGLISH = (2, 8, 10)
@@ -76,10 +78,10 @@ def _write(lake: Path, number: int) -> None:
     write_clinical(lake, number, PARTICIPANTS, [{
         "group": "pain" if patient else "control",
         "sex": "female",
-        "age_band": "50-59" if number % 4 < 2 else "60-69",
+        "age_band": "60-69" if number % 4 == 2 else "50-59",
         "site": "north",
         "language": "en" if number in ENGLISH else "nl",
-        "tumour_type": None if not patient else "thymoma" if number == RARE else "breast",
+        "tumour_type": TUMOURS.get(number, "breast") if patient else None,
         "admission_reason": "a reason of one" if number == RARE else "chemotherapy",
     }])  # fmt: skip
     write_clinical(lake, number, CLINICAL_OBSERVATIONS, [
