@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,17 @@ class AuditHead:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """Who was in a release, by the study's pseudonyms; what they are called there stands nowhere."""
+
+    release: str
+    profile: str
+    version: str
+    at: str
+    people: tuple[str, ...]
+
+
 class Vault:
     """An opened vault; `save` writes what changed.
 
@@ -129,6 +140,9 @@ class Vault:
             for row in content["people"]
         }
         self._by_pseudonym = {person.pseudonym: person for person in self._people.values()}
+        self._releases = [
+            ReleaseRecord(**{**row, "people": tuple(row["people"])}) for row in content.get("releases", [])
+        ]
         # A vault of before there were backups and an audit log has neither.
         self.backups = [Backup(**row) for row in content.get("backups", [])]
         self.audit_head = AuditHead(**content["audit_head"]) if content.get("audit_head") else None
@@ -252,6 +266,21 @@ class Vault:
         """The hospital's name of a delivery."""
         return self._names.get(delivery)
 
+    def note_release(self, record: ReleaseRecord) -> None:
+        """Keep who is in a release, before it is handed out."""
+        self._releases.append(record)
+
+    def releases_with(self, pseudonym: str) -> list[ReleaseRecord]:
+        """The releases that a person is in, oldest first: where erasure cannot reach."""
+        return [record for record in self._releases if pseudonym in record.people]
+
+    def forget_in_releases(self, pseudonym: str) -> None:
+        """Take an erased person's pseudonym out of the record; that there were these releases stays."""
+        self._releases = [
+            replace(record, people=tuple(each for each in record.people if each != pseudonym))
+            for record in self._releases
+        ]
+
     def digest(self, *parts: str) -> str:
         """A keyed digest (HMAC-SHA-256, hexadecimal): names can be compared, not guessed, without the vault."""
         return hmac.new(
@@ -309,6 +338,8 @@ class Vault:
             "quarantine_identity": self._quarantine_identity,
             "names": dict(self._names),
             "people": [asdict(person) for person in self._people.values()],
+            # As lists, since that is what is read back and compared.
+            "releases": [{**asdict(record), "people": list(record.people)} for record in self._releases],
             "backups": [asdict(backup) for backup in self.backups],
             "audit_head": None if self.audit_head is None else asdict(self.audit_head),
         }
