@@ -202,6 +202,9 @@ class Night:
         Raises:
             PainLakeError: an engine does not run here; every delivery stays as it is.
         """
+        for stage in MEDIA_STAGES:
+            # Here, before there are threads that would each ask for it at once.
+            stage.code_sha256()
         try:
             workers.run(check_engines, self.params.face)
         except Rejection as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
@@ -145,8 +146,17 @@ _NO_NUMBERS = frozenset(
 _PACKAGES = ("pipelines", "schemas")
 
 
+_PARSING = Lock()
+
+
 @cache
 def _code_sha256(module: str, libraries: tuple[str, ...]) -> str:
+    # One thread at a time: CPython 3.11's parser loses count of its depth where several parse (python/cpython 106905).
+    with _PARSING:
+        return _digest_of_code(module, libraries)
+
+
+def _digest_of_code(module: str, libraries: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for name in sorted(_imported(module)):
         digest.update(f"{name}\0".encode() + _source(name))

@@ -8,11 +8,13 @@ import pytest
 
 from expectations.results import CheckResult
 from pipelines import publish as publish_module
+from pipelines.duckdb_tables import create_sql, insert_frame
 from pipelines.errors import PainLakeError
 from pipelines.lake import count_rows, dataset_summary, files
 from pipelines.params import PublishParams
 from pipelines.publish import VersionRecord, publish
-from pipelines.warehouse import CURRENT, current_file, open_warehouse
+from pipelines.warehouse import CURRENT, building, current_file, open_warehouse
+from schemas.core import Column, Table
 from schemas.tables import FEATURE_TABLES, TABLES, VIEWS
 from tests.pipelines.lake_factory import FRAMES, change, recording_name, write_lake, write_recording
 
@@ -231,3 +233,17 @@ def test_a_looping_reader_in_another_process_sees_whole_versions_only(tmp_path: 
     out, errors = reader.communicate(timeout=60)
     assert errors == b""
     assert int(out) >= 1
+
+
+def test_columns_that_count_leave_no_run_of_digits_that_looks_like_an_identity(tmp_path: Path) -> None:
+    rows = 240
+    rising = pl.DataFrame(
+        {"recording": [FIRST] * rows, "frame": range(rows), "t_s": [n / 100 for n in range(rows)]},
+        schema_overrides={"frame": pl.Int32},
+    )
+    columns = (Column("recording", "VARCHAR", "."), Column("frame", "INTEGER", "."), Column("t_s", "DOUBLE", "."))
+    table = Table("counting", "frame", "Counts.", columns, key=("frame",))
+    with building(tmp_path / "a.duckdb", 500) as connection:
+        connection.execute(create_sql(table))
+        insert_frame(connection, table, rising)
+    assert b"1234567" not in (tmp_path / "a.duckdb").read_bytes()

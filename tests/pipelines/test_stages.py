@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,10 @@ def test_provenance_says_what_made_a_file_and_names_nobody() -> None:
         "params_sha256": params_sha256(Params().quality), "code_sha256": stage().code_sha256(),
         "engine": "made up", "engine_version": "1", "model_sha256": None, "reasons": [],
     }  # fmt: skip
+
+
+def test_many_threads_may_ask_for_a_stages_code_at_once() -> None:
+    stages._code_sha256.cache_clear()
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda _: media_stage("quality").code_sha256(), range(64)))
+    assert len(found) == 1
