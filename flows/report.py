@@ -70,6 +70,10 @@ def stated(state: dict[str, Any]) -> str:
     if state["reasons"]:
         rows = [[code, str(count), FAULTS[code].meaning] for code, count in state["reasons"].items()]
         parts.append(table(["code", "count", "meaning"], rows))
+    if state["to_erase"]:
+        parts.append(f"consent taken back, to be erased (`painlake erase`): {', '.join(state['to_erase'])}")
+    if state["erasing"]:
+        parts.append(f"erasures under way (`painlake erase --resume`): {', '.join(state['erasing'])}")
     last = state["last_run"]
     parts.append(
         f"version {state['version'] or 'none yet'}"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.environment import traces_elsewhere
 from flows.logs import logging_to
 from flows.progress import Progress, Silent
 from pipelines.discover import Discovery
@@ -65,9 +66,11 @@ def session_of(root: Path, progress: Progress | None = None) -> Iterator[Session
     # Once without holding the study, so that wrong input is named before a lock file is made.
     Night.check(study)
     with study.held(), logging_to(study.log):
-        night = Night.open(study)
+        night = Night.open(study, traces_elsewhere())
         try:
             night.clean_up()
+            night.finish_erasures()
+            night.note_withdrawals()
             session = Session(night, night.look(), progress or Silent())
             _current.append(session)
             yield session

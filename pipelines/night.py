@@ -8,11 +8,16 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from pipelines.consent import has_withdrawn
 from pipelines.discover import Candidate, Discovery, Look
 from pipelines.durable import remove_partials
+from pipelines.erase import Eraser
+from pipelines.erasing import Check
+from pipelines.erasure_journal import unfinished
 from pipelines.errors import PainLakeError, Reason, Rejection
-from pipelines.lake import recordings
+from pipelines.lake import people, recordings
 from pipelines.land import Accepted, Judge, set_aside
 from pipelines.ledger import Ledger
 from pipelines.params import Params
@@ -25,6 +30,7 @@ from pipelines.stages import MEDIA_STAGES, media_stage, params_sha256
 from pipelines.storage import Landing, open_landing
 from pipelines.study import Study, painlake_version
 from pipelines.tables import Intake, take_tables
+from pipelines.validate import validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
 from pipelines.work import Unit, do_unit, key_of
@@ -48,12 +54,17 @@ class Night:
     ledger: Ledger
     repository: Repository
     now: datetime
+    elsewhere: tuple[Path, ...] = ()
     failures: list[str] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
-    def open(cls, study: Study) -> "Night":
+    def open(cls, study: Study, elsewhere: tuple[Path, ...] = ()) -> "Night":
         """Open a study for a run.
+
+        Args:
+            study: the study.
+            elsewhere: folders outside it in which a scheduler keeps the names of its runs.
 
         Raises:
             UserError: parameters, vault or key are missing or wrong.
@@ -61,7 +72,8 @@ class Night:
         params = study.params()
         vault = Vault.open(study.vault)
         landing = open_landing(params.study.landing, study.root)
-        return cls(study, params, vault, landing, Ledger(study.ledger), Repository(study.root), datetime.now(tz=UTC))
+        now = datetime.now(tz=UTC)
+        return cls(study, params, vault, landing, Ledger(study.ledger), Repository(study.root), now, elsewhere)
 
     @staticmethod
     def check(study: Study) -> None:
@@ -100,6 +112,7 @@ class Night:
             or self.ledger.dirty()
             or self.version.to_push()
             or self.version.unpublished()
+            or (self.params.erase.on_withdrawal == "erase" and self.ledger.withdrawn())
         )
 
     def begin(self) -> int:
@@ -130,6 +143,53 @@ class Night:
         if removed:
             log.info("removed %d half-written files of an earlier run", removed)
 
+    def finish_erasures(self) -> None:
+        """Go on with erasures that were not finished; what must wait (a remote that is away) is told as a failure.
+
+        Raises:
+            PainLakeError: an erasure has not come so far that the person's data are out of the lake.
+        """
+        try:
+            self.eraser().resume()
+        except PainLakeError as error:
+            if not all("lake" in journal.done for journal in unfinished(self.study)):
+                raise
+            self.failures.append(str(error))
+
+    def note_withdrawals(self) -> None:
+        """Enter who has data in the lake and took back a needed consent: nothing more is done with those data."""
+        scopes = self.params.land.consent_scopes
+        present = set(people(self.study.lake))
+        gone = [p.pseudonym for p in self.vault.people if p.pseudonym in present and has_withdrawn(p, scopes, self.now)]
+        if sorted(gone) != self.ledger.withdrawn():
+            self.ledger.note_withdrawn(gone)
+            log.warning("%d persons took back consent and are to be erased", len(gone))
+
+    def eraser(self, check: Check = validate) -> Eraser:
+        """What erases persons of this study.
+
+        Args:
+            check: looks at the lake before it is published without them.
+        """
+        return Eraser(self.study, self.params, self.vault, self.ledger, check, self.elsewhere)
+
+    def erase_withdrawn(self, check: Check = validate) -> int:
+        """Erase everyone who took back consent, where the parameters say so; returns how many.
+
+        Args:
+            check: looks at the lake before it is published without them.
+        """
+        if self.params.erase.on_withdrawal != "erase":
+            return 0
+        done = 0
+        for pseudonym in self.ledger.withdrawn():
+            try:
+                self.eraser(check).erase(pseudonym, "consent was withdrawn")
+                done += 1
+            except PainLakeError as error:
+                self.failures.append(str(error))
+        return done
+
     def take_tables(self, discovery: Discovery) -> int:
         """Take in the delivered tables if any is new; returns how many persons' rows changed."""
         if not discovery.tables_changed:
@@ -137,6 +197,7 @@ class Night:
         intake = Intake(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
         changed = take_tables(intake, discovery.tables)
         log.info("tables taken in: %d persons changed", len(changed))
+        self.note_withdrawals()
         return len(changed)
 
     def judge(self, candidate: Candidate) -> Accepted | None:
@@ -154,13 +215,20 @@ class Night:
     # --- one recording at a time ---
 
     def stale(self, but: Iterable[str]) -> list[Recording]:
-        """Recordings in the lake that lack a result under today's code and parameters, leaving out those named."""
+        """Recordings in the lake that lack a result under today's code and parameters.
+
+        Args:
+            but: recordings to leave out; so are those of persons who took back their consent.
+        """
         left_out = set(but)
+        withdrawn = set(self.ledger.withdrawn())
         units = self.ledger.units_with_digests()
         return [
             recording
             for recording in self.recordings()
-            if recording.recording not in left_out and not self._fresh(recording, units)
+            if recording.recording not in left_out
+            and recording.participant not in withdrawn
+            and not self._fresh(recording, units)
         ]
 
     def recordings(self) -> list[Recording]:

@@ -183,6 +183,13 @@ class VersionParams(Block):
     push: bool = True
 
 
+class EraseParams(Block):
+    """The right to erasure."""
+
+    on_withdrawal: Literal["wait", "erase"] = "wait"
+    """Whether who takes back consent waits in `painlake status` for `painlake erase`, or is erased by that night."""
+
+
 class Params(Block):
     """The whole of `params.yaml`."""
 
@@ -197,6 +204,7 @@ class Params(Block):
     validation: ValidateParams = Field(default=ValidateParams(), alias="validate")
     publish: PublishParams = PublishParams()
     version: VersionParams = VersionParams()
+    erase: EraseParams = EraseParams()
 
 
 def read_params(path: Path, *, complete: bool = False) -> Params:

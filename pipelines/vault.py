@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -81,6 +82,15 @@ class Person:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """That a person was erased, without who: a keyed digest of the ID, to know them by if they are delivered again."""
+
+    pseudonym: str
+    digest: str
+    erased_at: str
+
+
 class Vault:
     """An opened vault; `save` writes what changed.
 
@@ -101,6 +111,8 @@ class Vault:
             for row in content["people"]
         }
         self._by_pseudonym = {person.pseudonym: person for person in self._people.values()}
+        # A vault of before the first erasure has none.
+        self._tombstones = {row["digest"]: Tombstone(**row) for row in content.get("tombstones", [])}
         self._saved = self._content()
 
     @classmethod
@@ -163,6 +175,10 @@ class Vault:
             raise UserError(f"the vault knows no {pseudonym}: it belongs to another study, or the person was erased")
         return self._by_pseudonym[pseudonym]
 
+    def knows(self, pseudonym: str) -> bool:
+        """Whether there is a person of a pseudonym."""
+        return pseudonym in self._by_pseudonym
+
     @property
     def people(self) -> list[Person]:
         """Everyone, in the order of enrolment into the vault."""
@@ -184,6 +200,41 @@ class Vault:
         else:
             person.register = register
         return person
+
+    @property
+    def tombstones(self) -> list[Tombstone]:
+        """Of everyone who was erased, in that order."""
+        return list(self._tombstones.values())
+
+    def tombstone_of(self, participant_id: str) -> Tombstone | None:
+        """The tombstone of a hospital ID, if that person was erased."""
+        return self._tombstones.get(self.digest("erased", participant_id)) if self._tombstones else None
+
+    def bury(self, pseudonym: str, erased_at: str) -> Tombstone:
+        """Note that a person is erased; who it is, is still known until `destroy`.
+
+        Raises:
+            UserError: the vault knows no such pseudonym.
+        """
+        digest = self.digest("erased", self.of_pseudonym(pseudonym).participant_id)
+        return self._tombstones.setdefault(digest, Tombstone(pseudonym, digest, erased_at))
+
+    def keep_tombstone(self, tombstone: Tombstone) -> None:
+        """Take up a tombstone that stands elsewhere: this vault may have been restored from before it."""
+        self._tombstones.setdefault(tombstone.digest, tombstone)
+
+    def destroy(self, pseudonym: str, deliveries: Iterable[str]) -> None:
+        """Forget a person: the ID, the key, the registered facts, the consent, and the names of their deliveries."""
+        person = self._by_pseudonym.pop(pseudonym, None)
+        if person is not None:
+            del self._people[person.participant_id]
+        for delivery in deliveries:
+            self._names.pop(delivery, None)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The hospital's name of each delivery."""
+        return dict(self._names)
 
     def remember_name(self, delivery: str, name: str) -> None:
         """Keep the hospital's name of a delivery; outside the vault the delivery has only its own random one."""
@@ -223,7 +274,8 @@ class Vault:
         while True:
             body = "".join(secrets.choice(_ALPHABET) for _ in range(8))
             pseudonym = f"P{body}{check_character(body)}"
-            if pseudonym not in self._by_pseudonym:
+            erased = {tombstone.pseudonym for tombstone in self._tombstones.values()}
+            if pseudonym not in self._by_pseudonym and pseudonym not in erased:
                 return pseudonym
 
     def _content(self) -> dict[str, Any]:
@@ -232,6 +284,7 @@ class Vault:
             "quarantine_identity": self._quarantine_identity,
             "names": dict(self._names),
             "people": [asdict(person) for person in self._people.values()],
+            "tombstones": [asdict(tombstone) for tombstone in self._tombstones.values()],
         }
 
     def _write(self, content: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError
+from pipelines.faultpoints import fault_point
 from pipelines.lake import dataset_summary, recordings
 from pipelines.ledger import Ledger
 from pipelines.params import Params
@@ -65,8 +66,12 @@ class Versioning:
         stages = [f"{stage.name}@{person}" for person in changed if person in people for stage in MEDIA_STAGES]
         self.repository.accept([*stages, "validate", "publish"])
         self.repository.commit(f"Dataset of {len(people)} people with recordings")
-        if self.repository.version_at_head() is None:
+        number = self.repository.version_at_head()
+        if number is None:
             return self.repository.head()
+        if number not in {version["number"] for version in self.ledger.versions()}:
+            # A run was killed between the tag and its entry.
+            self._enter(number, self.repository.head())
         self.ledger.clear_dirty()
         return None
 
@@ -81,14 +86,20 @@ class Versioning:
             The number of the new version.
         """
         number = max(self.repository.versions(), default=0) + 1
-        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
         record = version_record(number, self.params, self.repository, self.study.index, commit)
+        fault_point("version.committed")
         publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
+        fault_point("version.published")
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
-        self.ledger.publish_version(number, commit, [each.recording for each in recordings(self.study.lake)], at)
+        fault_point("version.tagged")
+        self._enter(number, commit)
         self.ledger.clear_dirty()
         log.info("%s published", tag_name(number))
         return number
+
+    def _enter(self, number: int, commit: str) -> None:
+        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        self.ledger.publish_version(number, commit, [each.recording for each in recordings(self.study.lake)], at)
 
     def push(self) -> bool:
         """Copy what the remote lacks to it; False where that failed, and the next run tries again."""
