@@ -1,19 +1,17 @@
 """The command line. Every heavy import waits until a command needs it: `painlake status` answers at once."""
 
-import json
-import os
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+from typing import Annotated, Literal
 
 import typer
 
-from pipelines.errors import PainLakeError, UserError
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from flows import cli_erase
+from flows.cli_vault import audit, vault
+from flows.command import JsonOption, StudyOption
+from flows.command import plainly as _plainly
+from flows.command import print_json as _print
+from flows.command import root_of as _root
+from pipelines.errors import UserError
 
 app = typer.Typer(
     name="painlake",
@@ -24,49 +22,13 @@ app = typer.Typer(
     epilog="Exit codes: 0 done (also with items in quarantine), 1 failed, 2 wrong use or bad input, 3 another run holds the study.",
 )
 quarantine = typer.Typer(name="quarantine", help="What was set aside, why, and what to do next.", no_args_is_help=True)
-app.add_typer(quarantine)
-
-StudyOption = Annotated[
-    Path | None,
-    typer.Option("--study", help="The study's folder; else $PAINLAKE_STUDY, else ./study.", show_default=False),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+for group in (quarantine, vault, audit):
+    app.add_typer(group)
 
 
 def main() -> None:
     """The entry point of `painlake`."""
     app()
-
-
-def _plainly(command: Callable[P, T]) -> Callable[P, T]:
-    """A command whose expected errors are one line on standard error and an exit code."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return command(*args, **kwargs)
-        except PainLakeError as error:
-            typer.echo(f"painlake: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:
-            # The reader of our output has gone (`painlake query … | head`): that is its good right.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            typer.echo("painlake: interrupted; the next run goes on from here", err=True)
-            raise typer.Exit(1) from None
-
-    return run
-
-
-def _root(context: typer.Context, study: Path | None) -> Path:
-    """The study's folder: from the command, from before it, from the environment, or ./study."""
-    chosen = study or (context.find_root().params.get("study"))
-    return Path(chosen or os.environ.get("PAINLAKE_STUDY") or "study")
-
-
-def _print(document: dict[str, Any] | list[Any]) -> None:
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
 
 
 @app.callback()
@@ -293,6 +255,8 @@ def quarantine_release(
     release(open_study(_root(context, study)), delivery, reason)
     typer.echo(f"{delivery} is tried again by the next `painlake ingest`")
 
+
+cli_erase.register(app)
 
 if __name__ == "__main__":
     main()

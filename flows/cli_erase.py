@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.command import JsonOption, StudyOption, plainly, print_document, root_of
+from flows.command import JsonOption, StudyOption, plainly, print_json, root_of
 
 
 def register(app: typer.Typer) -> None:
@@ -14,19 +14,19 @@ def register(app: typer.Typer) -> None:
     app.command()(plainly(verify))
 
 
-def erase(  # noqa: PLR0913, PLR0917 - a command has as many options as its users need
+def erase(
     context: typer.Context,
     person: Annotated[str | None, typer.Argument(metavar="PARTICIPANT_ID", help="The hospital's ID.")] = None,
     reason: Annotated[str, typer.Option(help="Why; kept on the receipt for good, so without a name or an ID.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - a flag of the command line
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with every unfinished erasure.")] = False,  # noqa: FBT002 - the same
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with every unfinished erasure.")] = False,
     study: StudyOption = None,
-    as_json: JsonOption = False,  # noqa: FBT002 - the same
+    as_json: JsonOption = False,
 ) -> None:
     """Erase a person for good: from vault, lake, every version, remotes and quarantine, with a receipt."""
-    from flows.erase import erase_person, resume_erasures  # noqa: PLC0415 - only these commands need them
-    from flows.report import erased  # noqa: PLC0415 - the same
-    from pipelines.errors import UserError  # noqa: PLC0415 - the same
+    from flows.erase import erase_person, resume_erasures
+    from flows.report import erased
+    from pipelines.errors import UserError
 
     root = root_of(context, study)
     if resume:
@@ -40,20 +40,20 @@ def erase(  # noqa: PLR0913, PLR0917 - a command has as many options as its user
             typer.confirm("This cannot be undone. Erase this person from every version?", abort=True, err=True)
         receipts = [erase_person(root, person.strip(), reason.strip())]
     if as_json:
-        print_document(receipts if resume else receipts[0])
+        print_json(receipts if resume else receipts[0])
     else:
         typer.echo(erased(root, receipts))
 
 
-def verify(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - a flag of the command line
+def verify(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
     """Rehash every object of every version, and hold ledger, lake, DVC and warehouse against each other."""
-    from flows.report import verified  # noqa: PLC0415 - only this command needs them
-    from pipelines.study import open_study  # noqa: PLC0415 - the same
-    from pipelines.verify import verify as look  # noqa: PLC0415 - the same
+    from flows.report import verified
+    from pipelines.study import open_study
+    from pipelines.verify import verify as look
 
     found = look(open_study(root_of(context, study)))
     if as_json:
-        print_document(found.document)
+        print_json(found.document)
     else:
         typer.echo(verified(found.document))
     if found.wrong:

@@ -40,7 +40,7 @@ def ingest(study: str) -> dict[str, Any]:
         if not session.anything_to_do:
             return {"outcome": "nothing new", "version": None, "failures": night.failures}
         run = night.begin()
-        outcome, version = "failed", None
+        outcome, version, whole = "failed", None, False
         try:
             with (
                 Workers(night.params.study.workers, night.params.study.unit_timeout_s) as session.workers,
@@ -55,8 +55,9 @@ def ingest(study: str) -> dict[str, Any]:
                 outcome, version = _publish(session, validator)
                 if night.ledger.withdrawn() and erase_withdrawn(validator):
                     version = max(night.repository.versions(), default=version)
+                whole = True
         finally:
-            night.end(run, outcome)
+            night.end(run, outcome, whole=whole)
         return {"outcome": outcome, "version": version, "failures": night.failures}
 
 
@@ -138,13 +139,13 @@ def measure(stage: str, recording: str) -> bool:
 def _publish(session: Session, validator: Workers) -> tuple[str, int | None]:
     """Validate; if nothing critical failed, commit, publish and push. Returns the outcome and the new version."""
     if not session.night.version.changed():
-        return ("backed up" if push() else "NOT_BACKED_UP"), None
+        return ("nothing to publish" if push() else "NOT_BACKED_UP"), None
     outcome = check(validator)
     if not outcome.passed:
         return f"held back: {len(outcome.holding_back)} critical checks failed", None
     number = publish(outcome)
     if number is None:
-        return "nothing new", None
+        return "nothing to publish", None
     return ("published" if push() else "published, NOT_BACKED_UP"), number
 
 
@@ -179,7 +180,7 @@ def publish(outcome: ValidationOutcome) -> int | None:
     if commit is None:
         return None
     session.progress.phase("publishing")
-    return session.night.version.publish(commit, outcome)
+    return session.night.publish(commit, outcome)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="version")

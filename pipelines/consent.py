@@ -8,21 +8,6 @@ from pipelines.params import LandParams, ProtocolParams
 from pipelines.vault import Person
 
 
-def has_withdrawn(person: Person, scopes: tuple[str, ...], now: datetime) -> bool:
-    """Whether a person has taken back consent of a needed scope, and not given it again since.
-
-    Args:
-        person: as the vault knows them.
-        scopes: the scopes needed.
-        now: when this is asked (aware).
-    """
-    for scope in scopes:
-        events = [e for e in person.consent if e.scope == scope and datetime.fromisoformat(e.at) <= now]
-        if events and max(events, key=lambda event: event.at).status == "withdrawn":
-            return True
-    return False
-
-
 def check_person(person: Person, land: LandParams, protocol: ProtocolParams, at: datetime, now: datetime) -> None:
     """Check a person against consent and protocol at a moment.
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.audit import AuditLog
 from pipelines.erase_dataset import publish_without, remove_from_lake, remove_older_files
 from pipelines.erase_inventory import take_inventory
 from pipelines.erase_traces import leftovers, remove_traces
@@ -177,6 +178,7 @@ class Eraser:
         params: its parameters.
         vault: the opened vault: the caller's own, since a second one would write back what this forgets.
         ledger: the opened ledger.
+        audit: the opened audit log.
         check: looks at the lake before it is published.
         elsewhere: folders outside the study in which a scheduler keeps names of runs.
     """
@@ -185,6 +187,7 @@ class Eraser:
     params: Params
     vault: Vault
     ledger: Ledger
+    audit: AuditLog
     check: Check = validate
     elsewhere: Sequence[Path] = ()
 
@@ -195,8 +198,8 @@ class Eraser:
             UserError: nobody has this ID, or the reason tells who it is.
             PainLakeError: something could not be deleted yet; the next try goes on.
         """
-        if hospital_id in reason:
-            raise UserError("--reason holds the ID, and it is kept for good: say it without")
+        if self.vault.mentions(reason) or hospital_id in reason:
+            raise UserError("the reason names a participant: it is kept outside the vault, so leave identities out")
         tombstone = self.vault.tombstone_of(hospital_id)
         person = self.vault.person(hospital_id)
         if person is not None:
@@ -246,6 +249,7 @@ class Eraser:
         tombstone = stands or self.vault.bury(pseudonym, at)
         journal = Journal(pseudonym, tombstone.digest, tombstone.erased_at, reason)
         journal.write(self.study)
+        self.audit.append("erasure_begun", pseudonym, {"reason": reason})
         log.info("an erasure begins")
         return journal
 
@@ -273,6 +277,7 @@ class Eraser:
             journal.done.append(name)
             journal.write(self.study)
             fault_point(f"erase.{name}.entered")
+        self.audit.append("person_erased", journal.pseudonym, {"objects": len(journal.objects)})
         receipt = read_receipt(self.study, journal.pseudonym)
         journal_file(self.study, journal.pseudonym).unlink(missing_ok=True)
         log.info("an erasure is finished: %d objects, %s", len(journal.objects), journal.published)

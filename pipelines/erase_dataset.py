@@ -54,15 +54,15 @@ def without_stages(lock: str, person: str) -> str:
 def publish_without(erasing: Erasing) -> None:
     """Make a new version without the person, and publish it.
 
-    Where data of others wait for the next night or do not pass the checks, nothing of theirs is published here: the
-    last version is built again without the person and stays current.
+    Where data of others wait for the next night or do not pass the checks, or there are no others, nothing is published
+    here: the last version is built again without the person and stays current.
     """
     versioning = Versioning(erasing.study, erasing.params, erasing.ledger, erasing.repository)
     if not erasing.repository.versions():
         erasing.repository.commit("Erase a person")
         erasing.journal.published = "nothing had been published"
         return
-    if not erasing.ledger.dirty():
+    if versioning.has_people() and not erasing.ledger.dirty():
         outcome = erasing.check(
             erasing.study.lake, erasing.study.reports / "validation.json", erasing.params.validation
         )
@@ -78,7 +78,7 @@ def publish_without(erasing: Erasing) -> None:
     number = max(erasing.repository.versions())
     make_current(rebuild(erasing.study, number))
     erasing.journal.published = (
-        f"{version_name(number)} was built again without the person; data of others wait for the next run"
+        f"{version_name(number)} was built again without the person; the next run publishes what waits of others"
     )
 
 

@@ -171,6 +171,7 @@ class Judge:
         )
         verdict = Verdict(Fate.DEFERRED, [_ACCEPTED, *flags], sha256, person.pseudonym, name)
         entry = self._enter(candidate, verdict, earlier)
+        self.quarantine.drop(entry.delivery)
         old = None if replaced is None else replaced.recording
         return Accepted(entry.delivery, candidate.file.path, candidate.suffix, sha256, sidecar_bytes, recording, old)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.errors import Reason
+from pipelines.errors import Reason, UserError
 from schemas.faults import FAULTS, Effect, Fate
 
 _SCHEMA = """
@@ -101,21 +101,29 @@ class Ledger:
     Args:
         path: the SQLite file; made if missing.
         read_only: refuse to write (for `status` beside a run).
+
+    Raises:
+        UserError: the file is no ledger, or cannot be reached.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if not read_only:
             path.parent.mkdir(mode=0o700, exist_ok=True)
         mode = "ro" if read_only else "rwc"
-        self._db = sqlite3.connect(f"file:{path}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        if read_only:
-            # SQLite opens any file: only a first question shows whether it is a ledger.
-            self._db.execute("SELECT NULL FROM deliveries LIMIT 0")
-        else:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+        try:
+            self._db = sqlite3.connect(
+                f"file:{path}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None
+            )
+            self._db.row_factory = sqlite3.Row
+            if read_only:
+                # SQLite opens any file: only a first question shows whether it is a ledger.
+                self._db.execute("SELECT NULL FROM deliveries LIMIT 0")
+            else:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise UserError(f"the ledger {path} cannot be read ({error}): restore it from a backup") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -266,7 +274,9 @@ class Ledger:
 
     def withdrawn(self) -> list[str]:
         """Who is to be erased, sorted."""
-        return [row["participant"] for row in self._db.execute("SELECT participant FROM withdrawn ORDER BY participant")]
+        return [
+            row["participant"] for row in self._db.execute("SELECT participant FROM withdrawn ORDER BY participant")
+        ]
 
     def erase(
         self, participant: str, deliveries: Iterable[str], rows: Iterable[str], masked: Callable[[str], str], at: str
@@ -319,10 +329,15 @@ class Ledger:
         """A version is out: so are its recordings."""
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, NULL)", (number, git_commit, at))
-            for entry in self.accepted():
-                if entry.recording in set(recordings):
-                    kept = [r for r in entry.reasons if FAULTS[r.code].effect is Effect.FLAG]
-                    self.decide(entry.delivery, Fate.PUBLISHED, kept, at)
+            self.settle(recordings, at)
+
+    def settle(self, recordings: Iterable[str], at: str) -> None:
+        """These recordings are in the current version: so are the deliveries that became them."""
+        published = set(recordings)
+        for entry in self.accepted():
+            if entry.recording in published:
+                kept = [reason for reason in entry.reasons if FAULTS[reason.code].effect is Effect.FLAG]
+                self.decide(entry.delivery, Fate.PUBLISHED, kept, at)
 
     def mark_pushed(self, at: str) -> None:
         """The remote has all versions so far."""

@@ -6,11 +6,11 @@ import logging
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipelines.consent import has_withdrawn
+from pipelines.audit import AuditLog, open_audit
 from pipelines.discover import Candidate, Discovery, Look
 from pipelines.durable import remove_partials
 from pipelines.erase import Eraser
@@ -25,16 +25,16 @@ from pipelines.pool import Workers
 from pipelines.pseudonymise import Source, mark_superseded, pseudonymise, recordings_folder
 from pipelines.quarantine import Quarantine
 from pipelines.recording import Recording
-from pipelines.repository import Repository
-from pipelines.stages import MEDIA_STAGES, media_stage, params_sha256
+from pipelines.repository import Repository, tag_name
+from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage, params_sha256
 from pipelines.storage import Landing, open_landing
 from pipelines.study import Study, painlake_version
 from pipelines.tables import Intake, take_tables
-from pipelines.validate import validate
+from pipelines.validate import ValidationOutcome, validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
 from pipelines.work import Unit, do_unit, key_of
-from schemas.faults import FAULTS, Effect
+from schemas.faults import FAULTS, Effect, Fate
 
 log = logging.getLogger("painlake")
 
@@ -50,6 +50,7 @@ class Night:
     study: Study
     params: Params
     vault: Vault
+    audit: AuditLog
     landing: Landing
     ledger: Ledger
     repository: Repository
@@ -60,7 +61,7 @@ class Night:
 
     @classmethod
     def open(cls, study: Study, elsewhere: tuple[Path, ...] = ()) -> "Night":
-        """Open a study for a run.
+        """Open a study for a run; the caller holds it.
 
         Args:
             study: the study.
@@ -72,8 +73,12 @@ class Night:
         params = study.params()
         vault = Vault.open(study.vault)
         landing = open_landing(params.study.landing, study.root)
+        vault.settle_key()
+        audit = open_audit(study, vault)
+        audit.append("vault_opened", "ingest", {"people": len(vault.people)})
         now = datetime.now(tz=UTC)
-        return cls(study, params, vault, landing, Ledger(study.ledger), Repository(study.root), now, elsewhere)
+        ledger = Ledger(study.ledger)
+        return cls(study, params, vault, audit, landing, ledger, Repository(study.root), now, elsewhere)
 
     @staticmethod
     def check(study: Study) -> None:
@@ -87,8 +92,15 @@ class Night:
         open_landing(params.study.landing, study.root).files()
 
     def close(self) -> None:
-        """Close the ledger."""
-        self.ledger.close()
+        """Close audit log and ledger; the vault keeps the log's end."""
+        try:
+            self.audit.save_head()
+        except OSError as error:
+            # A full disk ends the run with its own error, not with this one.
+            log.warning("the vault could not be saved: %s", error.strerror)
+        finally:
+            self.audit.close()
+            self.ledger.close()
 
     # --- is there anything to do? ---
 
@@ -106,23 +118,22 @@ class Night:
     def unfinished(self) -> bool:
         """Whether an earlier run left something to do: unpublished changes, other code or parameters, no backup."""
         last = self.ledger.last_run()
-        return bool(
-            last is None
-            or last["fingerprint"] != self.fingerprint()
-            or self.ledger.dirty()
+        other = last is None or last["fingerprint"] != self.fingerprint()
+        return (
+            (other and self.version.has_people())
+            or self.version.changed()
             or self.version.to_push()
-            or self.version.unpublished()
-            or (self.params.erase.on_withdrawal == "erase" and self.ledger.withdrawn())
+            or (self.params.erase.on_withdrawal == "erase" and bool(self.ledger.withdrawn()))
         )
 
     def begin(self) -> int:
         """Enter the begin of the run; returns its number."""
         return self.ledger.begin_run(self.now.isoformat())
 
-    def end(self, run: int, outcome: str) -> None:
+    def end(self, run: int, outcome: str, *, whole: bool) -> None:
         """Enter the run's end; one that left something undone keeps no fingerprint, so the next looks again."""
-        whole = None if self.failures else self.fingerprint()
-        self.ledger.end_run(run, outcome, whole, datetime.now(tz=UTC).isoformat())
+        fingerprint = self.fingerprint() if whole and not self.failures else None
+        self.ledger.end_run(run, outcome, fingerprint, datetime.now(tz=UTC).isoformat())
         log.info("run ended: %s", outcome)
 
     @property
@@ -158,9 +169,9 @@ class Night:
 
     def note_withdrawals(self) -> None:
         """Enter who has data in the lake and took back a needed consent: nothing more is done with those data."""
-        scopes = self.params.land.consent_scopes
         present = set(people(self.study.lake))
-        gone = [p.pseudonym for p in self.vault.people if p.pseudonym in present and has_withdrawn(p, scopes, self.now)]
+        everyone = (person.pseudonym for person in self.vault.people)
+        gone = [pseudonym for pseudonym in everyone if pseudonym in present and self._withdrawn(pseudonym)]
         if sorted(gone) != self.ledger.withdrawn():
             self.ledger.note_withdrawn(gone)
             log.warning("%d persons took back consent and are to be erased", len(gone))
@@ -171,7 +182,7 @@ class Night:
         Args:
             check: looks at the lake before it is published without them.
         """
-        return Eraser(self.study, self.params, self.vault, self.ledger, check, self.elsewhere)
+        return Eraser(self.study, self.params, self.vault, self.ledger, self.audit, check, self.elsewhere)
 
     def erase_withdrawn(self, check: Check = validate) -> int:
         """Erase everyone who took back consent, where the parameters say so; returns how many.
@@ -194,8 +205,11 @@ class Night:
         """Take in the delivered tables if any is new; returns how many persons' rows changed."""
         if not discovery.tables_changed:
             return 0
-        intake = Intake(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
+        intake = Intake(
+            self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now, self.audit
+        )
         changed = take_tables(intake, discovery.tables)
+        self._heed_withdrawals()
         log.info("tables taken in: %d persons changed", len(changed))
         self.note_withdrawals()
         return len(changed)
@@ -206,11 +220,34 @@ class Night:
 
     @property
     def _quarantine(self) -> Quarantine:
-        return Quarantine(self.study.quarantine, self.vault)
+        return Quarantine(self.study.quarantine, self.vault, self.audit)
 
     @property
     def _judge(self) -> Judge:
         return Judge(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
+
+    def _withdrawn(self, participant: str) -> bool:
+        return self.vault.of_pseudonym(participant).withdrawn(self.params.land.consent_scopes, self.now)
+
+    def _heed_withdrawals(self) -> None:
+        """Set aside what a killed run brought into the lake, unpublished, before its person withdrew consent."""
+        for entry in self.ledger.accepted():
+            if entry.recording is None or entry.participant is None or not self._withdrawn(entry.participant):
+                continue
+            sidecar = recordings_folder(self.study.lake, entry.participant) / f"{entry.recording}.json"
+            if not sidecar.is_file():
+                continue
+            name = self.vault.name_of(entry.delivery) or ""
+            try:
+                content = self.landing.read(name)
+            except Rejection:
+                content = b""
+            self.ledger.mark_dirty(entry.participant)
+            self._quarantine.keep(entry.delivery, name, content)
+            self._take_out(Recording.read(sidecar))
+            reason = Reason("NO_CONSENT", "consent was withdrawn before it was published")
+            at = self.now.isoformat()
+            self.ledger.enter(replace(entry, recording=None, fate=Fate.QUARANTINED, reasons=(reason,), decided_at=at))
 
     # --- one recording at a time ---
 
@@ -221,14 +258,13 @@ class Night:
             but: recordings to leave out; so are those of persons who took back their consent.
         """
         left_out = set(but)
-        withdrawn = set(self.ledger.withdrawn())
         units = self.ledger.units_with_digests()
         return [
             recording
             for recording in self.recordings()
             if recording.recording not in left_out
-            and recording.participant not in withdrawn
             and not self._fresh(recording, units)
+            and not self._withdrawn(recording.participant)
         ]
 
     def recordings(self) -> list[Recording]:
@@ -268,7 +304,7 @@ class Night:
             self.ledger.mark_dirty(recording.participant)
             outputs = {name: self._output(name, recording) for name in stage.needs}
         key = key_of(stage, recording, self.params, outputs)
-        identity = self.vault.of_pseudonym(recording.participant).identity
+        identity = self._identity(stage, recording) if stage.decrypts else ""
         try:
             done = workers.run(do_unit, Unit(stage.name, recording, self.study.lake, self.params, key, identity))
         except Rejection as error:
@@ -278,6 +314,17 @@ class Night:
             self._flag(recording, done.reasons)
         refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
         return not refused or self._refused(recording, accepted, refused)
+
+    def _identity(self, stage: MediaStage, recording: Recording) -> str:
+        """The key to a recording, for one stage; the audit log has it first."""
+        self.audit.append("recording_decrypted", recording.recording, {"stage": stage.name})
+        return self.vault.of_pseudonym(recording.participant).identity
+
+    def publish(self, commit: str, outcome: ValidationOutcome) -> int:
+        """Publish a commit and name it; returns the number of the new version."""
+        number = self.version.publish(commit, outcome)
+        self.audit.append("version_published", tag_name(number), {"git_commit": commit})
+        return number
 
     def fail(self, recording: Recording, error: BaseException) -> None:
         """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""

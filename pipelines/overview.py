@@ -1,15 +1,16 @@
 """The state of a study in one document, for `painlake status`."""
 
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.audit import open_audit
 from pipelines.erasure_journal import unfinished
 from pipelines.errors import Reason, UserError
 from pipelines.ledger import Ledger
 from pipelines.repository import Repository, tag_name, version_name
 from pipelines.study import Study
+from pipelines.vault import Vault
 from schemas.faults import FAULTS, Fate
 
 
@@ -17,14 +18,11 @@ def overview(study: Study) -> dict[str, Any]:
     """Counts by fate, whether they add up, the current version and the last run.
 
     Raises:
-        UserError: the study has no ledger that can be read.
+        UserError: the ledger cannot be read.
     """
     if not study.ledger.is_file():
         Ledger(study.ledger).close()
-    try:
-        ledger = Ledger(study.ledger, read_only=True)
-    except sqlite3.Error as error:
-        raise UserError(f"{study.ledger} cannot be read: {error}") from error
+    ledger = Ledger(study.ledger, read_only=True)
     try:
         versions = ledger.versions()
         last = ledger.last_run()
@@ -91,16 +89,26 @@ def set_aside(study: Study) -> list[dict[str, Any]]:
 def release(study: Study, delivery: str, reason: str) -> None:
     """Have the next run try a delivery again.
 
+    Args:
+        study: the study.
+        delivery: its id.
+        reason: why, for ledger and audit log, so without an identity.
+
     Raises:
-        UserError: nothing of that name is in quarantine.
+        UserError: nothing of that name is in quarantine, the vault does not open, or the reason names a participant.
         RunInProgressError: a run holds the study.
     """
     with study.held():
+        vault = Vault.open(study.vault)
+        if vault.mentions(reason):
+            raise UserError("the reason names a participant: it is kept outside the vault, so leave identities out")
         ledger = Ledger(study.ledger)
+        audit = open_audit(study, vault)
         try:
             entry = ledger.find(delivery)
             if entry is None or entry.fate is not Fate.QUARANTINED:
                 raise UserError(f"nothing in quarantine is called {delivery}: see `painlake quarantine list`")
+            audit.append("quarantine_released", delivery, {"codes": list(entry.codes), "reason": reason})
             at = datetime.now(tz=UTC).isoformat()
             # An empty stamp differs from every file's, so the next look takes it up.
             ledger.enter(
@@ -108,3 +116,5 @@ def release(study: Study, delivery: str, reason: str) -> None:
             )
         finally:
             ledger.close()
+            audit.save_head()
+            audit.close()

@@ -1,7 +1,10 @@
 """One stage of one person's recordings, as `dvc repro` asks for it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from pipelines.audit import open_audit
+from pipelines.errors import UserError
 from pipelines.lake import recordings
 from pipelines.ledger import Ledger
 from pipelines.recording import Recording
@@ -24,21 +27,32 @@ def measure_person(study: Study, stage_name: str, participant: str, tell: Callab
         How many recordings the person has.
 
     Raises:
-        UserError: the vault is missing, or does not know the person.
+        UserError: the vault is missing, does not know the person, or the person has withdrawn consent.
+        RunInProgressError: a run holds the study.
     """
     params = study.params()
     stage = media_stage(stage_name)
-    identity = Vault.open(study.vault).of_pseudonym(participant).identity
-    ledger = Ledger(study.ledger)
-    own = [each for each in recordings(study.lake) if each.participant == participant]
-    try:
-        for recording in own:
-            key = key_of(stage, recording, params, _outputs(study, stage.needs, recording))
-            done = do_unit(Unit(stage.name, recording, study.lake, params, key, identity))
-            ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
-            tell(recording.recording)
-    finally:
-        ledger.close()
+    with study.held():
+        vault = Vault.open(study.vault)
+        person = vault.of_pseudonym(participant)
+        if person.withdrawn(params.land.consent_scopes, datetime.now(tz=UTC)):
+            raise UserError(f"{participant} has withdrawn consent: their recordings are not processed any more")
+        audit = open_audit(study, vault)
+        ledger = Ledger(study.ledger)
+        own = [each for each in recordings(study.lake) if each.participant == participant]
+        try:
+            for recording in own:
+                key = key_of(stage, recording, params, _outputs(study, stage.needs, recording))
+                if stage.decrypts:
+                    audit.append("recording_decrypted", recording.recording, {"stage": stage.name})
+                identity = person.identity if stage.decrypts else ""
+                done = do_unit(Unit(stage.name, recording, study.lake, params, key, identity))
+                ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+                tell(recording.recording)
+        finally:
+            ledger.close()
+            audit.save_head()
+            audit.close()
     return len(own)
 
 

@@ -91,7 +91,7 @@ def publish(
     return target
 
 
-def build(  # noqa: PLR0913 - what a file says is as much as this
+def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
     lake: Path,
     target: Path,
     version: VersionRecord,

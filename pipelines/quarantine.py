@@ -5,16 +5,21 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.audit import AuditLog
 from pipelines.durable import write_durably
 from pipelines.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """The folder of sealed deliveries; names and bytes can be read with the vault alone."""
+    """The folder of sealed deliveries; names and bytes can be read with the vault alone.
+
+    `audit` is where each reading is entered; what only sets aside needs none.
+    """
 
     folder: Path
     vault: Vault
+    audit: AuditLog | None = None
 
     def path(self, delivery: str) -> Path:
         """Where a delivery is kept."""
@@ -37,6 +42,8 @@ class Quarantine:
             sealed = self.path(delivery).read_bytes()
         except FileNotFoundError:
             return None
+        if self.audit is not None:
+            self.audit.append("quarantine_read", delivery)
         with zipfile.ZipFile(io.BytesIO(self.vault.unseal(sealed))) as archive:
             sidecar = archive.read("sidecar") if "sidecar" in archive.namelist() else None
             return archive.read("name").decode(errors="surrogateescape"), archive.read("content"), sidecar

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.durable import write_durably
 from pipelines.erasure_journal import Journal
+from pipelines.errors import PainLakeError
 from pipelines.storage import open_landing
 from pipelines.study import Study
 from pipelines.vault import Vault
@@ -67,19 +68,35 @@ def beyond_reach(study: Study, vault: Vault, unreachable: tuple[str, ...]) -> li
     """
     return [
         _landing(study, vault),
-        "copies of the vault made before the erasure hold the person's row and key until they expire or are destroyed; "
-        "a vault restored from one takes the tombstone up again from the lake, and forgets the person at its next run",
+        *(
+            f"the backup of the vault {backup.file}, made {backup.made_at}, holds the person's row and key; "
+            f"it is kept until {backup.keep_until}"
+            for backup in vault.backups
+        ),
+        (
+            "other copies of the vault made before the erasure hold the row and the key too; a vault restored from one "
+            "takes the tombstone up again from the lake, and forgets the person at its next run"
+        ),
         "clones of the study's repository made before, and their DVC caches: each must pull the new version and delete its cache",
         "datasets released before, and DuckDB files that somebody copied",
-        "git's history in the study keeps the pseudonym and object hashes of older versions: without the vault's row "
-        "they lead to nobody",
-        *(f"{remote}: PainLake cannot delete there; delete the objects of this receipt by hand" for remote in unreachable),
+        (
+            "git's history in the study keeps the pseudonym and object hashes of older versions: without the vault's row "
+            "they lead to nobody"
+        ),
+        *(
+            f"{remote}: PainLake cannot delete there; delete the objects of this receipt by hand"
+            for remote in unreachable
+        ),
     ]
 
 
 def _landing(study: Study, vault: Vault) -> str:
     landing = open_landing(study.params().study.landing, study.root)
-    left = sum(any(vault.tombstone_of(part) for part in file.path.split("/")) for file in landing.files())
+    try:
+        files = landing.files()
+    except PainLakeError:
+        return "the landing zone, which is the hospital's and could not be looked into: have it deleted at the source"
+    left = sum(any(vault.tombstone_of(part) for part in file.path.split("/")) for file in files)
     return (
         f"the landing zone, which is the hospital's: {left} files of erased persons are still there, and rows of theirs "
         "may be in its tables; have them deleted at the source"

@@ -67,6 +67,11 @@ class MediaStage:
     measure: Callable[[Inputs, Recording, Params], Measured]
     engine: Callable[[Params], Engine]
 
+    @property
+    def decrypts(self) -> bool:
+        """Whether it looks at the recording itself; others see what was measured alone, and need no key."""
+        return not self.needs
+
     def params(self, params: Params) -> Block:
         """The stage's own block."""
         block = getattr(params, self.name)

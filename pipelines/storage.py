@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.errors import PainLakeError, Rejection, UserError
 
@@ -261,3 +261,28 @@ def _versions(client: "S3Client", bucket: str, prefix: str) -> "Iterator[tuple[s
     for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
         for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
             yield entry["Key"], entry.get("VersionId", "null")
+
+
+def read_secret(name: str) -> str:
+    """A secret's text from AWS Secrets Manager; endpoint and credentials come from boto3's standard chain.
+
+    Args:
+        name: the secret's name or ARN.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    import boto3  # noqa: PLC0415 - half a second that a study with a key in a file need not pay
+    from botocore.config import Config  # noqa: PLC0415 - the same
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - the same
+
+    try:
+        client: Any = boto3.client("secretsmanager", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+        answer = client.get_secret_value(SecretId=name)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "?")
+        raise UserError(f"the secret {name} answers {code}: check its name and your credentials") from error
+    except BotoCoreError as error:
+        raise UserError(f"the secret {name} cannot be had: {error}") from error
+    # A secret that was stored as bytes has no text.
+    return str(answer["SecretString"] if "SecretString" in answer else answer["SecretBinary"].decode(errors="replace"))

@@ -62,6 +62,11 @@ class Study:
         return self.state / "ledger.sqlite"
 
     @property
+    def audit(self) -> Path:
+        """Who did what: sealed line by line."""
+        return self.state / "audit.log"
+
+    @property
     def quarantine(self) -> Path:
         """What was set aside, encrypted."""
         return self.state / "quarantine"

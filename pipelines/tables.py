@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from pipelines.audit import AuditLog, Event
 from pipelines.calendar import age_a, age_band, study_time
 from pipelines.consent import check_person
 from pipelines.csvfile import Row, read_csv
@@ -54,6 +55,7 @@ class Intake:
     quarantine: Quarantine
     params: Params
     now: datetime
+    audit: AuditLog | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -87,7 +89,9 @@ def take_tables(intake: Intake, files: dict[str, LandedFile]) -> list[str]:
     for name in sorted(tables, key=_READING_ORDER.index):
         changed |= _take(intake, tables[name], files[name])
         intake.vault.save()
-    changed |= {person.pseudonym for person in intake.vault.people if _write_participant(intake, person)}
+    # Not in the order of participants.csv, which the files' times would show to whoever sees the lake.
+    everyone = sorted(intake.vault.people, key=lambda person: person.pseudonym)
+    changed |= {person.pseudonym for person in everyone if _write_participant(intake, person)}
     return sorted(changed)
 
 
@@ -159,6 +163,7 @@ class _Rows:
         self._table = table
         self._standing = intake.ledger.published_rows(table.name)
         self._accepted: dict[str, list[Row]] = {}
+        self._consent: dict[str, list[str]] = {}
 
     def take(self, rows: list[Row], delivery: str, path: str) -> set[str]:
         fates = []
@@ -187,15 +192,19 @@ class _Rows:
         if refused:
             content = "\n".join(json.dumps(row) for row in refused).encode()
             self._intake.quarantine.keep(f"{delivery}-rows", f"{path}: rows", content)
+        if self._intake.audit is not None and self._consent:
+            # Before the vault has them, so that a change that was kept is never without its line.
+            noted = sorted(self._consent.items())
+            self._intake.audit.append_all(Event("consent_noted", who, {"events": what}) for who, what in noted)
         self._intake.vault.save()
         self._intake.ledger.record_rows(self._table.name, fates)
         return changed
 
     def _judge(self, row: Row) -> tuple[Person | None, Reason | None]:
-        if row_of_erased(row.text, self._intake.vault):
-            return None, Reason("ERASED_SUBJECT", f"line {row.line}")
-        if row.code is not None:
-            return None, Reason(row.code, f"line {row.line}: {row.detail}")
+        of_erased = row_of_erased(row.text, self._intake.vault)
+        if of_erased or row.code is not None:
+            code = "ERASED_SUBJECT" if of_erased else str(row.code)
+            return None, Reason(code, f"line {row.line}: {row.detail}")
         person = self._intake.vault.person(str(row.values["participant_id"]))
         if self._table.name == "participants" and _enrolled(row) is None:
             return person, Reason("VALUE_RANGE", f"line {row.line}: born after enrolment")
@@ -220,6 +229,7 @@ class _Rows:
             event = ConsentEvent(recorded.astimezone(UTC).isoformat(), str(row.values["status"]), scope)
             if event not in person.consent:
                 person.consent.append(event)
+                self._consent.setdefault(person.pseudonym, []).append(f"{scope}:{event.status}")
         return None
 
     def _keep(self) -> set[str]:

@@ -9,7 +9,7 @@ keyed digest of the ID: whoever holds such a key could try all IDs.
 import hashlib
 import hmac
 import json
-import os
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -21,14 +21,12 @@ import pyrage
 
 from pipelines.durable import write_durably
 from pipelines.errors import UserError
+from pipelines.vault_key import check_private, make_key_beside, master_keys, settle
 
-KEY_VARIABLE = "PAINLAKE_VAULT_KEY"
-KEY_FILE_VARIABLE = "PAINLAKE_VAULT_KEY_FILE"
 FOLDER_VARIABLE = "PAINLAKE_VAULT"
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O or U to misread
 _FILE = "vault.age"
-_KEY_FILE = "master.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,36 @@ class Person:
                 return f"consent of scope {scope} has been withdrawn since"
         return None
 
+    def withdrawn(self, scopes: tuple[str, ...], now: datetime) -> bool:
+        """Whether the person has taken back any of the scopes: nothing more may be made of their recordings.
+
+        Args:
+            scopes: the scopes needed.
+            now: the time of the decision (aware).
+        """
+        heard = sorted((e for e in self.consent if datetime.fromisoformat(e.at) <= now), key=lambda event: event.at)
+        latest = {event.scope: event.status for event in heard}
+        return any(latest.get(scope) == "withdrawn" for scope in scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of the vault that PainLake made: where, when (ISO 8601, UTC), until when it is kept, and to which key."""
+
+    file: str
+    made_at: str
+    keep_until: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The end of the audit log as the vault last knew it: `log` is what its first line follows on."""
+
+    log: str
+    seq: int
+    hash: str
+
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
@@ -111,6 +139,9 @@ class Vault:
             for row in content["people"]
         }
         self._by_pseudonym = {person.pseudonym: person for person in self._people.values()}
+        # A vault of before there were backups and an audit log has neither.
+        self.backups = [Backup(**row) for row in content.get("backups", [])]
+        self.audit_head = AuditHead(**content["audit_head"]) if content.get("audit_head") else None
         # A vault of before the first erasure has none.
         self._tombstones = {row["digest"]: Tombstone(**row) for row in content.get("tombstones", [])}
         self._saved = self._content()
@@ -126,11 +157,10 @@ class Vault:
             raise UserError(f"{folder} holds a vault already")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        if not (os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE) or (folder / _KEY_FILE).exists()):
-            write_durably(folder / _KEY_FILE, f"{pyrage.x25519.Identity.generate()}\n".encode(), mode=0o600)
+        make_key_beside(folder)
         vault = cls(
             folder,
-            _master_key(folder),
+            master_keys(folder)[0],
             {
                 "index_key": secrets.token_hex(32),
                 "quarantine_identity": str(pyrage.x25519.Identity.generate()),
@@ -146,20 +176,49 @@ class Vault:
         """Open the vault with the master key from the environment or from beside it.
 
         Raises:
-            UserError: the vault or its key is missing, or the key is not this vault's.
+            UserError: the vault or its key is missing or open to others, or the key is not this vault's.
         """
-        key = _master_key(folder)
+        # Twice, since a rotation may end between a look at the keys and one at the vault.
+        for _ in range(2):
+            sealed = _sealed(folder)
+            for key in master_keys(folder):
+                vault = cls.opened(folder, sealed, key)
+                if vault is not None:
+                    return vault
+        raise UserError(f"the master key does not open {folder / _FILE}")
+
+    @classmethod
+    def opened(cls, folder: Path, sealed: bytes, key: str) -> "Vault | None":
+        """The vault in some bytes if a key opens them, else None.
+
+        Args:
+            folder: where it will be saved.
+            sealed: a vault's file, or a backup's.
+            key: a master key.
+        """
         try:
-            sealed = (folder / _FILE).read_bytes()
-        except FileNotFoundError as error:
-            raise UserError(
-                f"the vault {folder / _FILE} is missing: mount it, or name its folder in {FOLDER_VARIABLE}"
-            ) from error
-        try:
-            content = json.loads(pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(key)]))
-        except (pyrage.DecryptError, ValueError) as error:
-            raise UserError(f"the master key does not open {folder / _FILE}") from error
-        return cls(folder, key, content)
+            return cls(folder, key, json.loads(pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(key)])))
+        except (pyrage.DecryptError, ValueError):
+            return None
+
+    @property
+    def key(self) -> str:
+        """The master key that opened it."""
+        return self._key
+
+    def rekey(self, key: str) -> None:
+        """Encrypt the vault with another master key, which must be on the disk already: the old one opens it no more."""
+        self._key = key
+        self._saved = self._content()
+        self._write(self._saved)
+
+    def settle_key(self) -> None:
+        """End a rotation of the master key that was cut short; the caller holds the study."""
+        settle(self._folder, self._key)
+
+    def sealed(self) -> bytes:
+        """The vault's file as it stands, encrypted."""
+        return _sealed(self._folder)
 
     def person(self, participant_id: str) -> Person | None:
         """The person of a hospital ID, if known."""
@@ -250,6 +309,24 @@ class Vault:
             self._index_key, "\x1f".join(parts).encode(errors="surrogateescape"), hashlib.sha256
         ).hexdigest()
 
+    def audit_mac(self, line: bytes) -> str:
+        """What a line of the audit log ends with: nobody without the vault can make it (HMAC-SHA-256, hexadecimal)."""
+        key = hmac.new(self._index_key, b"audit log", hashlib.sha256).digest()
+        return hmac.new(key, line, hashlib.sha256).hexdigest()
+
+    def mentions(self, text: str) -> bool:
+        """Whether a text that is to be kept outside the vault names a participant's ID.
+
+        IDs of one or two characters are in too many texts to tell anything.
+        """
+        words = text.casefold()
+        return any(
+            len(each) >= 3
+            and each.casefold() in words
+            and re.search(rf"(?<![^\W_]){re.escape(each.casefold())}(?![^\W_])", words) is not None
+            for each in self._people
+        )
+
     def label(self, *parts: str, length: int = 8) -> str:
         """Up to 24 characters that look random and are always the same for the same parts."""
         number = int(self.digest("label", *parts)[:32], 16)
@@ -285,6 +362,8 @@ class Vault:
             "names": dict(self._names),
             "people": [asdict(person) for person in self._people.values()],
             "tombstones": [asdict(tombstone) for tombstone in self._tombstones.values()],
+            "backups": [asdict(backup) for backup in self.backups],
+            "audit_head": None if self.audit_head is None else asdict(self.audit_head),
         }
 
     def _write(self, content: dict[str, Any]) -> None:
@@ -292,24 +371,21 @@ class Vault:
         write_durably(self._folder / _FILE, pyrage.encrypt(json.dumps(content).encode(), [recipient]), mode=0o600)
 
 
-def _master_key(folder: Path) -> str:
-    """The master key: from the environment, from a file that it names, or from beside the vault."""
-    if key := os.environ.get(KEY_VARIABLE):
-        return _checked_key(key, f"the environment variable {KEY_VARIABLE}")
-    path = Path(os.environ.get(KEY_FILE_VARIABLE) or folder / _KEY_FILE)
-    try:
-        return _checked_key(path.read_text(encoding="ascii"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"the vault's master key {path} cannot be read: set {KEY_FILE_VARIABLE} or {KEY_VARIABLE}"
-        ) from error
+def _sealed(folder: Path) -> bytes:
+    """The vault's file.
 
-
-def _checked_key(text: str, where: str) -> str:
+    Raises:
+        UserError: it is missing, cannot be read, or is open to others.
+    """
+    path = folder / _FILE
     try:
-        return str(pyrage.x25519.Identity.from_str(text.strip()))
-    except pyrage.IdentityError as error:
-        raise UserError(f"{where} holds no age identity (AGE-SECRET-KEY-...)") from error
+        check_private(folder)
+        check_private(path)
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"the vault {path} is missing: mount it, or name its folder in {FOLDER_VARIABLE}") from error
+    except OSError as error:
+        raise UserError(f"the vault {path} cannot be read: {error.strerror}") from error
 
 
 def check_character(body: str) -> str:

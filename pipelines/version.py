@@ -17,7 +17,7 @@ import yaml
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError
 from pipelines.faultpoints import fault_point
-from pipelines.lake import dataset_summary, recordings
+from pipelines.lake import dataset_summary, people, recordings
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.publish import VersionRecord, build, publish
@@ -38,13 +38,13 @@ class Versioning:
     ledger: Ledger
     repository: Repository
 
-    def unpublished(self) -> bool:
-        """Whether a commit stands that was not published."""
-        return bool(self.repository.versions()) and self.repository.version_at_head() is None
+    def has_people(self) -> bool:
+        """Whether there is anything to publish: a lake without people makes no version."""
+        return bool(people(self.study.lake))
 
     def changed(self) -> bool:
-        """Whether the lake may differ from what is published."""
-        return bool(self.ledger.dirty()) or self.repository.version_at_head() is None
+        """Whether the lake may differ from what is published: folders changed, or a commit was not published."""
+        return bool(self.ledger.dirty()) or (self.has_people() and self.repository.version_at_head() is None)
 
     def to_push(self) -> bool:
         """Whether the remote lacks a version."""
@@ -62,18 +62,26 @@ class Versioning:
         write_summary(self.study.lake, self.study.reports / "dataset.json")
         folders = [self.study.lake / person / name for person in changed for name in ("recordings", "clinical")]
         self.repository.add([folder for folder in folders if folder.is_dir()])
-        people = yaml.safe_load(self.study.index.read_text(encoding="utf-8"))["people"]
-        stages = [f"{stage.name}@{person}" for person in changed if person in people for stage in MEDIA_STAGES]
+        with_recordings = yaml.safe_load(self.study.index.read_text(encoding="utf-8"))["people"]
+        of_changed = [person for person in changed if person in with_recordings]
+        stages = [f"{stage.name}@{person}" for person in of_changed for stage in MEDIA_STAGES]
         self.repository.accept([*stages, "validate", "publish"])
-        self.repository.commit(f"Dataset of {len(people)} people with recordings")
+        self.repository.commit(f"Dataset of {len(with_recordings)} people with recordings")
         number = self.repository.version_at_head()
         if number is None:
             return self.repository.head()
-        if number not in {version["number"] for version in self.ledger.versions()}:
-            # A run was killed between the tag and its entry.
-            self._enter(number, self.repository.head())
-        self.ledger.clear_dirty()
+        self._settle(number)
         return None
+
+    def _settle(self, number: int) -> None:
+        """Enter in the ledger that a version has it all: it may have been killed before it did, or nothing was new."""
+        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        published = [each.recording for each in recordings(self.study.lake)]
+        if number in {version["number"] for version in self.ledger.versions()}:
+            self.ledger.settle(published, at)
+        else:
+            self.ledger.publish_version(number, self.repository.commit_of(number), published, at)
+        self.ledger.clear_dirty()
 
     def publish(self, commit: str, outcome: ValidationOutcome) -> int:
         """Publish a commit and name it.
@@ -92,14 +100,9 @@ class Versioning:
         fault_point("version.published")
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
         fault_point("version.tagged")
-        self._enter(number, commit)
-        self.ledger.clear_dirty()
+        self._settle(number)
         log.info("%s published", tag_name(number))
         return number
-
-    def _enter(self, number: int, commit: str) -> None:
-        at = datetime.now(tz=UTC).isoformat(timespec="seconds")
-        self.ledger.publish_version(number, commit, [each.recording for each in recordings(self.study.lake)], at)
 
     def push(self) -> bool:
         """Copy what the remote lacks to it; False where that failed, and the next run tries again."""
@@ -129,10 +132,10 @@ def version_record(number: int, params: Params, repository: Repository, index: P
 
 def write_index(lake: Path, index: Path) -> None:
     """Write whose folders `dvc.yaml` goes through, and which code makes their features."""
-    people = sorted({each.participant for each in recordings(lake)})
+    with_recordings = sorted({each.participant for each in recordings(lake)})
     code = {stage.name: stage.code_sha256() for stage in MEDIA_STAGES}
     text = "# Written by PainLake: the persons with recordings, and the code of each stage.\n"
-    text += yaml.safe_dump({"people": people, "code": code}, sort_keys=True)
+    text += yaml.safe_dump({"people": with_recordings, "code": code}, sort_keys=True)
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
         write_durably(index, text.encode())
 

@@ -7,7 +7,8 @@ from hypothesis import settings
 
 from pipelines.ledger import Ledger
 from pipelines.study import Study
-from pipelines.vault import FOLDER_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE, Vault
+from pipelines.vault import FOLDER_VARIABLE, Vault
+from pipelines.vault_key import KEY_FILE_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 from tests.pipelines.landing_factory import Hospital, LightStudy
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +20,7 @@ settings.load_profile("painlake")
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_person_at_the_keyboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in (KEY_VARIABLE, KEY_FILE_VARIABLE, FOLDER_VARIABLE, "PAINLAKE_STUDY"):
+    for variable in (KEY_VARIABLE, KEY_FILE_VARIABLE, SECRET_VARIABLE, FOLDER_VARIABLE, "PAINLAKE_STUDY"):
         monkeypatch.delenv(variable, raising=False)
 
 

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from flows.cli import app
-from schemas.landing import DELIVERED_TABLES, MEDIA_SUFFIXES
+from schemas.landing import DELIVERED_TABLES, MEDIA_SUFFIXES, DeliveredTable
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,10 +65,9 @@ def test_every_option_of_a_command_stands_in_its_row(command: Command) -> None:
 
 @pytest.mark.parametrize("mention", _mentions())
 def test_every_command_that_is_shown_exists_with_its_options(mention: str) -> None:
-    # A quotation that goes on in the next line of the README is cut here: only its first word is needed.
-    words = shlex.split(mention if mention.count('"') % 2 == 0 else mention.split('"', maxsplit=1)[0])[1:]
-    if words[0] in {"--study", "serve --cron"}:
-        return
+    # A quotation that goes on in the README's next line is no whole word: the words before it are enough.
+    whole = mention if mention.count('"') % 2 == 0 else mention.partition('"')[0]
+    words = shlex.split(whole)[1:]
     command = _command_of(words)
     assert command is not None, f"{mention}: there is no such command"
     assert {word for word in words if word.startswith("--")} <= _options(command)
@@ -80,9 +79,8 @@ def test_every_target_of_the_makefile_is_documented_and_exists() -> None:
 
 
 @pytest.mark.parametrize("table", DELIVERED_TABLES, ids=lambda table: table.name)
-def test_the_contract_names_the_columns_that_are_read(table: object) -> None:
-    fields = ",".join(table.fields)  # type: ignore[attr-defined] # a DeliveredTable
-    assert re.search(rf"^landing/{table.name}\.csv +{fields}$", README, re.MULTILINE)  # type: ignore[attr-defined] # the same
+def test_the_contract_names_the_columns_that_are_read(table: DeliveredTable) -> None:
+    assert re.search(rf"^landing/{table.name}\.csv +{','.join(table.fields)}$", README, re.MULTILINE)
 
 
 def test_the_contract_names_the_kinds_of_media_that_are_read() -> None:

@@ -1,5 +1,6 @@
 """Wrong use and missing things: one clear line, the right exit code, and nothing written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,7 @@ def test_the_study_may_be_named_before_the_command_or_in_the_environment(study: 
 
 
 def test_a_night_on_an_empty_landing_zone_is_no_error(study: Study) -> None:
-    done = painlake("status", "--json", "--study", study.root)
-    assert '"landed": 0' in done.stdout
-    assert '"balanced": true' in done.stdout
+    done = painlake("ingest", "--json", "--study", study.root)
+    state = json.loads(done.stdout)
+    assert (state["outcome"], state["landed"], state["balanced"], state["version"]) == ("nothing new", 0, True, None)
+    assert "Prefect" not in done.stderr

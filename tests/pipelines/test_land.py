@@ -515,3 +515,15 @@ def test_setting_aside_what_the_ledger_does_not_know_is_an_error(study: LightStu
     (accepted,) = study.land()
     with pytest.raises(LookupError, match="not in the ledger"):
         set_aside(study.judge, replace(accepted, delivery="other"), Reason("TRUNCATED", ""))
+
+
+def test_what_is_accepted_leaves_the_quarantine(study: LightStudy, hospital: Hospital) -> None:
+    path = hospital.film(small_mp4())
+    study.land()
+    delivery = study.entry(path).delivery
+    assert study.quarantine.path(delivery).is_file()
+    hospital.admit()
+    study.ledger.enter(replace(study.entry(path), stamp=""))
+    study.land()
+    assert study.entry(path).codes == ("AWAITING_PUBLICATION",)
+    assert not study.quarantine.path(delivery).exists()

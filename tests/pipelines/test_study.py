@@ -11,7 +11,8 @@ from pipelines.errors import RunInProgressError, UserError
 from pipelines.params import Params
 from pipelines.repository import Repository
 from pipelines.study import Study, make_study, open_study, painlake_version, template
-from pipelines.vault import FOLDER_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE, Vault
+from pipelines.vault import FOLDER_VARIABLE, Vault
+from pipelines.vault_key import KEY_FILE_VARIABLE, KEY_VARIABLE
 
 SECRETS = (
     "vault/vault.age",

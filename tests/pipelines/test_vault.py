@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import UserError
-from pipelines.vault import FOLDER_VARIABLE, KEY_FILE_VARIABLE, KEY_VARIABLE, ConsentEvent, Vault, check_character
+from pipelines.vault import FOLDER_VARIABLE, ConsentEvent, Vault, check_character
+from pipelines.vault_key import KEY_FILE_VARIABLE, KEY_VARIABLE
 from schemas.people import PARTICIPANT
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -104,7 +105,7 @@ def test_a_missing_vault_says_so(tmp_path: Path, folder: Path, vault: Vault) -> 
 
 def test_a_missing_key_says_so(folder: Path, vault: Vault) -> None:
     (folder / "master.key").unlink()
-    with pytest.raises(UserError, match=rf"cannot be read: set {KEY_FILE_VARIABLE} or {KEY_VARIABLE}"):
+    with pytest.raises(UserError, match=rf"cannot be read: set {KEY_FILE_VARIABLE}, {KEY_VARIABLE} or"):
         Vault.open(folder)
 
 
@@ -139,6 +140,7 @@ def test_the_key_may_come_from_the_environment(folder: Path, monkeypatch: pytest
 def test_the_key_may_come_from_a_file_elsewhere(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = tmp_path / "key"
     elsewhere.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    elsewhere.chmod(0o600)
     monkeypatch.setenv(KEY_FILE_VARIABLE, str(elsewhere))
     Vault.create(folder)
     assert [path.name for path in folder.iterdir()] == ["vault.age"]
