@@ -10,6 +10,7 @@ from pipelines.ledger import Delivery
 from pipelines.quarantine import Quarantine
 from pipelines.tombstone import row_of_erased
 from schemas.faults import Fate
+from schemas.landing import MEDIA_SUFFIXES
 
 _MOST_REPEATED = 20
 """So often the same row may stand in a table that was set aside."""
@@ -23,7 +24,8 @@ def take_inventory(erasing: Erasing) -> None:
     inside = {entry.delivery for entry in erasing.ledger.deliveries() if _states_erased(entry, erasing)}
     journal.deliveries = sorted({*named, *inside, *(entry.delivery for entry in accepted)})
     known = (vault.name_of(delivery) for delivery in journal.deliveries)
-    erasing.hospital_names.extend(PurePosixPath(name).name for name in known if name is not None)
+    files = (PurePosixPath(name) for name in known if name is not None)
+    erasing.hospital_names.extend(file.name for file in files if file.suffix.lower() in MEDIA_SUFFIXES)
     if vault.knows(erasing.pseudonym):
         erasing.hospital_names.append(vault.of_pseudonym(erasing.pseudonym).participant_id)
     in_lake = (path.stem for path in (erasing.study.lake / erasing.pseudonym / "recordings").glob("*.json"))

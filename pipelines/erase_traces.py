@@ -12,8 +12,8 @@ from pipelines.study import Study
 from pipelines.tombstone import tombstones_file
 
 _SQLITE = b"SQLite format 3\x00"
-_SHORTEST_ID = 4
-"""A shorter ID is in too many bytes by chance to be looked for."""
+_TELLING = re.compile(r"(?=.*[^\W\d])(?=.*\d).{4,}|.{7,}")
+"""What is worth looking for: a shorter or plainer ID is in too many bytes by chance."""
 _CHUNK = 1 << 24
 _REBUILT = ("validation.json", "dataset.json")
 
@@ -109,7 +109,7 @@ def leftovers(study: Study, pseudonym: str, hospital_names: Sequence[str], elsew
     kept = _kept(study, pseudonym)
     landing = study.root / study.params().study.landing
     aside = [study.quarantine, study.vault, landing, study.root / ".git", study.root / ".dvc" / "cache"]
-    names = [name.encode() for name in hospital_names if len(name) >= _SHORTEST_ID]
+    names = [name.encode() for name in hospital_names if _TELLING.fullmatch(name)]
     words = [re.compile(rb"(?<![0-9A-Za-z])" + re.escape(name) + rb"(?![0-9A-Za-z])") for name in names]
     found = []
     for path in _files([study.root, *elsewhere], aside):
