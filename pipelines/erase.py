@@ -24,7 +24,7 @@ from pipelines.params import Params
 from pipelines.quarantine import Quarantine
 from pipelines.receipt import beyond_reach, read_receipt, write_receipt
 from pipelines.repository import Repository
-from pipelines.stores import Store, stores_of
+from pipelines.stores import FolderStore, Store, stores_of
 from pipelines.study import Study
 from pipelines.tombstone import read_tombstones, without_erased_lines, write_tombstones
 from pipelines.validate import validate
@@ -52,11 +52,8 @@ def _quarantine(erasing: Erasing) -> None:
     """Delete what was set aside of the person, and their lines in tables that were set aside."""
     quarantine = Quarantine(erasing.study.quarantine, erasing.vault)
     gone = [each for each in erasing.journal.deliveries if quarantine.path(each).is_file()]
-    for delivery in gone:
-        quarantine.drop(delivery)
-        fault_point("erase.quarantine.one")
     of_tables = {entry.delivery for entry in erasing.ledger.deliveries("table")}
-    rewritten = 0
+    rewritten = []
     for path in sorted(erasing.study.quarantine.glob("*.age")):
         kept = quarantine.fetch(path.stem) if path.stem.removesuffix("-rows") in of_tables else None
         if kept is None:
@@ -65,10 +62,14 @@ def _quarantine(erasing: Erasing) -> None:
         without = erasing.without_rows(content) if path.stem.endswith("-rows") else None
         less = without_erased_lines(content, erasing.vault) if without is None else without
         if less != content:
-            quarantine.keep(path.stem, name, less, sidecar)
-            rewritten += 1
+            rewritten.append((path.stem, name, less, sidecar))
     erasing.count("quarantined_deliveries", len(gone))
-    erasing.count("quarantined_tables_rewritten", rewritten)
+    erasing.count("quarantined_tables_rewritten", len(rewritten))
+    for delivery in gone:
+        quarantine.drop(delivery)
+        fault_point("erase.quarantine.one")
+    for delivery, name, less, sidecar in rewritten:
+        quarantine.keep(delivery, name, less, sidecar)
 
 
 def _cache(erasing: Erasing) -> None:
@@ -81,17 +82,29 @@ def _cache(erasing: Erasing) -> None:
 def _remotes(erasing: Erasing) -> None:
     """Delete the person's objects at every remote, all versions of them."""
     for remote in erasing.stores.remotes:
+        _check_there(erasing, remote)
         _empty(erasing, remote)
 
 
+def _check_there(erasing: Erasing, store: Store) -> None:
+    """See that a folder that versions were copied to is not merely out of sight.
+
+    Raises:
+        PainLakeError: it is.
+    """
+    copied = any(version["pushed_at"] is not None for version in erasing.ledger.versions())
+    if copied and isinstance(store, FolderStore) and not store.is_there:
+        raise PainLakeError(f"the {store.name} at {store.root} holds no objects: mount it")
+
+
 def _empty(erasing: Erasing, store: Store) -> None:
+    # Counted from the list: a step that was killed half way has deleted some before.
+    erasing.count(f"objects_in_{store.name.replace(' ', '_')}", len(erasing.journal.objects))
     for number, oid in enumerate(erasing.journal.objects):
         store.remove(oid)
         if number == 0:
             fault_point(f"erase.{store.name.split()[0]}.one")
     store.remove_runs_naming(erasing.pseudonym.encode())
-    # What is gone is counted from the list: a step that was killed half way has deleted some before.
-    erasing.count(f"objects_in_{store.name.replace(' ', '_')}", len(erasing.journal.objects))
 
 
 def _ledger(erasing: Erasing) -> None:
@@ -121,6 +134,7 @@ def _proof(erasing: Erasing) -> None:
     journal = erasing.journal
     found = leftovers(erasing.study, erasing.pseudonym, erasing.hospital_names, erasing.elsewhere)
     for store in erasing.stores.places:
+        _check_there(erasing, store)
         left = store.objects() & set(journal.objects)
         found += [f"{oid} in the {store.name}" for oid in sorted(left)]
     if erasing.vault.knows(erasing.pseudonym):

@@ -88,6 +88,6 @@ def remove_older_files(erasing: Erasing) -> None:
     found = [path for path in erasing.study.warehouse.glob("*") if path.name != CURRENT]
     found += erasing.study.warehouse.glob(".*.partial*")
     old = sorted({path for path in found if path.is_file() and path.resolve() != current})
+    erasing.count("warehouse_files", len(old))
     for path in old:
         path.unlink()
-    erasing.count("warehouse_files", len(old))

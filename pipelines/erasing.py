@@ -47,8 +47,9 @@ class Erasing:
         return self.journal.pseudonym
 
     def count(self, what: str, number: int) -> None:
-        """Note for the receipt how much of something was removed; of a step done twice, the larger count."""
+        """Note for the receipt, before it is done, how much of something is removed; a step done again finds less."""
         self.journal.removed[what] = max(number, self.journal.removed.get(what, 0))
+        self.journal.write(self.study)
 
     def without_rows(self, content: bytes) -> bytes:
         """Rows of a table that were set aside, one JSON object a line, without those of erased persons."""

@@ -45,6 +45,11 @@ class FolderStore:
     name: str
     root: Path
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder holds any objects: one that does not may be a volume that is not mounted."""
+        return (self.root / _OBJECTS).is_dir()
+
     def path(self, oid: str) -> Path:
         """Where an object stands."""
         return self.root / _OBJECTS / oid[:2] / oid[2:]

@@ -24,7 +24,7 @@ from pipelines.ledger import Ledger
 from pipelines.quarantine import Quarantine
 from pipelines.receipt import receipt_file
 from pipelines.repository import Repository, tag_name
-from pipelines.stores import stores_of
+from pipelines.stores import FolderStore, stores_of
 from pipelines.study import Study
 from pipelines.tombstone import read_tombstones
 from pipelines.vault import Vault
@@ -199,6 +199,26 @@ def test_verify_passes_before_and_after(erased: Erased) -> None:
         assert found.checked["objects"] > 40
 
 
+def test_verify_names_each_object_and_file_that_is_not_as_it_was(erased: Erased) -> None:
+    study = copy(erased.after, erased.after.root.parents[1] / "damaged")
+    cache, remote = stores_of(study).places
+    assert isinstance(cache, FolderStore)
+    assert isinstance(remote, FolderStore)
+    rotten, lost, gone = sorted(oid for oid in cache.objects() if not oid.endswith(".dir"))[:3]
+    cache.path(rotten).chmod(0o644)
+    cache.path(rotten).write_bytes(b"rotten")
+    cache.remove(lost)
+    remote.remove(gone)
+    sidecar = min((study.lake / pseudonym(2) / "recordings").glob("*.age"))
+    sidecar.write_bytes(b"tampered")
+    wrong = verify(study).wrong
+    assert f"{rotten} is damaged in the cache" in wrong
+    assert [line for line in wrong if line.startswith(f"{lost} (") and "missing from the cache" in line]
+    assert [line for line in wrong if line.startswith(f"{gone} of v0") and "missing from the remote store" in line]
+    assert f"{sidecar.relative_to(study.root)} is not what the last version has" in wrong
+    assert len(wrong) == 4
+
+
 # --- the receipt ---
 
 
@@ -259,7 +279,13 @@ INSIDE = {
     "remotes": ["erase.remote.one"],
     "publish": ["version.committed", "version.published", "version.tagged"],
 }
-POINTS = [p for name, _ in STEPS for p in (*INSIDE.get(name, []), f"erase.{name}.did", f"erase.{name}.entered")]
+ENTERED = {"tombstone", "vault", "receipt"}
+"""The place after a step is the place before the next, so these stand for all."""
+POINTS = [
+    point
+    for name, _ in STEPS
+    for point in (*INSIDE.get(name, []), f"erase.{name}.did", *([f"erase.{name}.entered"] if name in ENTERED else []))
+]
 
 
 def run(study: Study, point: str) -> int:
