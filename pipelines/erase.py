@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.audit import AuditLog
+from pipelines.durable import remove_partials
 from pipelines.erase_dataset import publish_without, remove_from_lake, remove_older_files
 from pipelines.erase_inventory import take_inventory
 from pipelines.erase_traces import leftovers, remove_traces
@@ -46,6 +47,8 @@ def _vault(erasing: Erasing) -> None:
     """Destroy the key, the row and the names."""
     erasing.vault.destroy(erasing.pseudonym, erasing.journal.deliveries)
     erasing.vault.save()
+    # A run that was killed while it saved the vault left a sealed copy, with the key in it.
+    remove_partials(erasing.study.vault)
 
 
 def _quarantine(erasing: Erasing) -> None:
