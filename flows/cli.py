@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows import cli_erase
+from flows.cli_release import release
 from flows.cli_vault import audit, vault
 from flows.command import JsonOption, StudyOption
 from flows.command import plainly as _plainly
@@ -24,6 +25,7 @@ app = typer.Typer(
 quarantine = typer.Typer(name="quarantine", help="What was set aside, why, and what to do next.", no_args_is_help=True)
 for group in (quarantine, vault, audit):
     app.add_typer(group)
+app.command()(release)
 
 
 def main() -> None:

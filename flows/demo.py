@@ -1,6 +1,7 @@
 """The main job on synthetic people: what a newcomer sees first."""
 
 import os
+import shlex
 from pathlib import Path
 
 from flows.progress import Progress
@@ -13,7 +14,7 @@ from pipelines.study import make_study
 QUESTION = """\
 SELECT "group", count(*) AS recordings, round(avg(nrs_now), 1) AS nrs_now, round(avg(pspi_mean), 2) AS pspi_mean,
        round(avg("AU04_r_mean"), 2) AS AU04_r_mean, round(avg(speech_share), 2) AS speech_share
-FROM recording_features WHERE task = 'free_speech' GROUP BY "group" ORDER BY "group\""""
+FROM recording_features WHERE task = $$free_speech$$ GROUP BY "group" ORDER BY "group\""""
 
 
 def run_demo(root: Path, participants: int, seed: int, seconds: float, progress: Progress) -> str:
@@ -63,7 +64,7 @@ def run_demo(root: Path, participants: int, seed: int, seconds: float, progress:
             f"run: {result['outcome']}",
             f"DuckDB file: {study.warehouse / 'current'}",
             "",
-            f"painlake query --study {root} '{QUESTION}'",
+            f"painlake query --study {shlex.quote(str(root))} {shlex.quote(QUESTION)}",
             answer,
         ]
     )

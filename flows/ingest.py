@@ -83,6 +83,8 @@ def measure_recordings() -> int:
     """Fan out: a task a recording, each waiting for the worker processes in a thread; returns how many were kept."""
     session = current()
     names = sorted({*session.accepted, *session.recordings})
+    session.progress.phase("trying the engines")
+    session.night.try_engines(session.pool)
     session.progress.phase("measuring recordings", len(names) * _STEPS)
     futures = [measure_recording.submit(name) for name in names]
     return sum(future.result(raise_on_failure=False) is True for future in futures)

@@ -59,7 +59,7 @@ def stated(state: dict[str, Any]) -> str:
     fates = table(
         ["fate", "deliveries", "meaning"],
         [[fate.value, str(state[fate.value]), _MEANING[fate]] for fate in Fate]
-        + [["landed", str(state["landed"]), "the sum" if state["balanced"] else "NOT THE SUM: run `painlake verify`"]],
+        + [["landed", str(state["landed"]), "the sum" if state["balanced"] else "NOT THE SUM: please report this"]],
     )
     parts = [fates]
     if state["tables"]:

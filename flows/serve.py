@@ -19,6 +19,8 @@ from pipelines.study import open_study
 
 _START_LIMIT_S = 180.0
 _HOST = "127.0.0.1"
+_PORT = 4200
+"""Prefect's own."""
 
 
 def serve_nightly(root: Path, cron: str, tell: Callable[[str], None]) -> None:
@@ -34,7 +36,7 @@ def serve_nightly(root: Path, cron: str, tell: Callable[[str], None]) -> None:
     """
     study = open_study(root)
     Night.check(study)
-    with local_server(study.state, tell):
+    with local_server(study.state, tell, _PORT):
         from prefect.schedules import Cron  # noqa: PLC0415 - takes seconds, and reads the environment once
 
         from flows.ingest import ingest  # noqa: PLC0415 - the same
@@ -54,12 +56,13 @@ def serve_nightly(root: Path, cron: str, tell: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def local_server(state: Path, tell: Callable[[str], None]) -> Iterator[None]:
+def local_server(state: Path, tell: Callable[[str], None], port: int = 0) -> Iterator[None]:
     """A Prefect server of our own on loopback, unless the environment names one; it ends with the block.
 
     Args:
         state: where the server keeps its database and its log.
         tell: called with where it is.
+        port: where, if it is free.
 
     Raises:
         PainLakeError: it does not start.
@@ -71,7 +74,7 @@ def local_server(state: Path, tell: Callable[[str], None]) -> Iterator[None]:
         tell(f"using the Prefect server at {os.environ['PREFECT_API_URL']}")
         yield
         return
-    port = _free_port()
+    port = _free_port(port)
     with (state / "prefect-server.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--host", _HOST, "--port", str(port)],
@@ -92,9 +95,9 @@ def local_server(state: Path, tell: Callable[[str], None]) -> Iterator[None]:
                 process.kill()
 
 
-def _free_port() -> int:
-    """Prefect's own port, or any free one where that is taken."""
-    for port in (4200, 0):
+def _free_port(preferred: int) -> int:
+    """The preferred port, or another one where something listens on that; 0 prefers none."""
+    for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

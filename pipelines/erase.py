@@ -161,7 +161,7 @@ def _proof(erasing: Erasing) -> None:
 
 def _receipt(erasing: Erasing) -> None:
     at = datetime.now(tz=UTC).isoformat(timespec="seconds")
-    beyond = beyond_reach(erasing.study, erasing.vault, erasing.stores.unreachable)
+    beyond = beyond_reach(erasing.study, erasing.vault, erasing.journal.releases, erasing.stores.unreachable)
     write_receipt(erasing.study, erasing.journal, beyond, at)
 
 

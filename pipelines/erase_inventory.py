@@ -20,6 +20,8 @@ def take_inventory(erasing: Erasing) -> None:
     """Note in the journal what is the person's; nothing is changed."""
     journal, vault = erasing.journal, erasing.vault
     named = {delivery: name for delivery, name in vault.names.items() if _is_of_erased(name, erasing)}
+    given = vault.releases_with(erasing.pseudonym)
+    journal.releases = [f"{each.release} ({each.profile}, of {each.version}, {each.at})" for each in given]
     accepted = erasing.ledger.of_participant(erasing.pseudonym)
     inside = {entry.delivery for entry in erasing.ledger.deliveries() if _states_erased(entry, erasing)}
     journal.deliveries = sorted({*named, *inside, *(entry.delivery for entry in accepted)})

@@ -23,6 +23,7 @@ class Journal:
         rows: digests of rows of delivered tables that were set aside.
         objects: the person's object hashes (md5, as DVC names them) over all versions, and of nobody else.
         shared: object hashes that others have too, and so stay.
+        releases: in words, the releases that have the person.
         removed: what was removed, by place.
         published: in words, what became of the dataset.
         notes: what the receipt has to say besides.
@@ -38,6 +39,7 @@ class Journal:
     rows: list[str] = field(default_factory=list)
     objects: list[str] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)
+    releases: list[str] = field(default_factory=list)
     removed: dict[str, Any] = field(default_factory=dict)
     published: str = ""
     notes: list[str] = field(default_factory=list)

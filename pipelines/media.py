@@ -12,6 +12,7 @@ from typing import Literal, cast
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from pipelines.errors import Rejection
@@ -84,9 +85,7 @@ def tracks(media: bytes) -> list[Track]:
         Rejection: the container cannot be opened, or holds neither.
     """
     with open_media(media) as container:
-        chosen = [streams[0] for streams in (container.streams.video, container.streams.audio) if streams]
-        if not chosen:
-            raise Rejection("TYPE_MISMATCH", "neither video nor audio in it")
+        chosen = first_streams(container)
         origin = container_start_s(container)
         spans: dict[int, list[float]] = {stream.index: [] for stream in chosen}
         ends: dict[int, float] = {}
@@ -105,7 +104,8 @@ def tracks(media: bytes) -> list[Track]:
                 kind="video" if stream.type == "video" else "audio",
                 codec=stream.codec_context.name,
                 packets=len(spans[stream.index]),
-                declared_packets=stream.frames,
+                # Of PCM, MOV counts samples, of which a packet has many.
+                declared_packets=0 if stream.codec.canonical_name.startswith("pcm_") else stream.frames,
                 start_s=min(spans[stream.index], default=0.0),
                 end_s=ends.get(stream.index, 0.0),
                 declared_s=_declared_s(container, stream),
@@ -115,6 +115,25 @@ def tracks(media: bytes) -> list[Track]:
             )
             for stream in chosen
         ]
+
+
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+def first_streams(container: InputContainer) -> list[av.VideoStream | av.AudioStream]:
+    """The first video and the first audio stream; cover art, thumbnails and still pictures are no video.
+
+    Raises:
+        Rejection: `TYPE_MISMATCH` where there is neither, or the first is of an unknown codec.
+    """
+    moving = [stream for stream in container.streams.video if not stream.disposition & _STILL]
+    chosen: list[av.VideoStream | av.AudioStream] = [*moving[:1], *container.streams.audio[:1]]
+    if not chosen:
+        raise Rejection("TYPE_MISMATCH", "neither video nor audio in it")
+    # PyAV's stub says that there always is one, yet a track of an unknown codec has none.
+    if any(cast("object", stream.codec_context) is None for stream in chosen):
+        raise Rejection("TYPE_MISMATCH", "a track of an unknown codec")
+    return chosen
 
 
 def _declared_s(container: InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:

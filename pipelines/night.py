@@ -16,7 +16,7 @@ from pipelines.durable import remove_partials
 from pipelines.erase import Eraser
 from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
-from pipelines.errors import PainLakeError, Reason, Rejection
+from pipelines.errors import PainLakeError, Reason, Rejection, UserError
 from pipelines.lake import people, recordings
 from pipelines.land import Accepted, Judge, set_aside
 from pipelines.ledger import Ledger
@@ -26,6 +26,7 @@ from pipelines.pseudonymise import Source, mark_superseded, pseudonymise, record
 from pipelines.quarantine import Quarantine
 from pipelines.recording import Recording
 from pipelines.repository import Repository, tag_name
+from pipelines.selftest import check_engines
 from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage, params_sha256
 from pipelines.storage import Landing, open_landing
 from pipelines.study import Study, painlake_version
@@ -204,6 +205,7 @@ class Night:
     def take_tables(self, discovery: Discovery) -> int:
         """Take in the delivered tables if any is new; returns how many persons' rows changed."""
         if not discovery.tables_changed:
+            self._heed_withdrawals()
             return 0
         intake = Intake(
             self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now, self.audit
@@ -227,7 +229,12 @@ class Night:
         return Judge(self.landing, self.study.lake, self.vault, self.ledger, self._quarantine, self.params, self.now)
 
     def _withdrawn(self, participant: str) -> bool:
-        return self.vault.of_pseudonym(participant).withdrawn(self.params.land.consent_scopes, self.now)
+        try:
+            person = self.vault.of_pseudonym(participant)
+        except UserError:
+            # Measuring says so, and costs that recording alone.
+            return False
+        return person.withdrawn(self.params.land.consent_scopes, self.now)
 
     def _heed_withdrawals(self) -> None:
         """Set aside what a killed run brought into the lake, unpublished, before its person withdrew consent."""
@@ -250,6 +257,17 @@ class Night:
             self.ledger.enter(replace(entry, recording=None, fate=Fate.QUARANTINED, reasons=(reason,), decided_at=at))
 
     # --- one recording at a time ---
+
+    def try_engines(self, workers: Workers) -> None:
+        """Try the engines before any recording is blamed for what is wrong with the machine.
+
+        Raises:
+            PainLakeError: an engine does not run here; every delivery stays as it is.
+        """
+        try:
+            workers.run(check_engines, self.params.face)
+        except Rejection as error:
+            raise PainLakeError(f"the engines do not run on this machine: {error.code}, {error.detail}") from error
 
     def stale(self, but: Iterable[str]) -> list[Recording]:
         """Recordings in the lake that lack a result under today's code and parameters.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipelines.errors import UserError
 from schemas.landing import CONSENT_SCOPES
+from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
 
 
 class Block(BaseModel):
@@ -183,6 +184,30 @@ class VersionParams(Block):
     push: bool = True
 
 
+class ReleaseParams(Block):
+    """What a release must keep to before it leaves the study."""
+
+    k_anonymity: int = Field(default=5, ge=2)
+    """Everyone shares their quasi-identifiers with at least k - 1 others."""
+    quasi_identifiers: tuple[str, ...] = QUASI_IDENTIFIERS
+    """What others may know of a person: columns of the table participants."""
+    rare_below: int = Field(default=5, ge=1)
+    """A tumour type of fewer people becomes 'other'."""
+    min_cell: int = Field(default=5, ge=1)
+    """A drug, route, status, visit or reason that fewer people have is suppressed."""
+    max_dropped_share: float = Field(default=0.2, ge=0, lt=1)
+    """How many may be left out where k cannot be met otherwise; beyond it the release is refused."""
+
+    @field_validator("quasi_identifiers")
+    @classmethod
+    def _columns_of_participants(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [name for name in PARTICIPANTS.names if name != "participant"]
+        unknown = [name for name in value if name not in known]
+        if unknown or not value or len(set(value)) != len(value):
+            raise ValueError(f"name some of {', '.join(known)}, each once")
+        return value
+
+
 class EraseParams(Block):
     """The right to erasure."""
 
@@ -204,7 +229,12 @@ class Params(Block):
     validation: ValidateParams = Field(default=ValidateParams(), alias="validate")
     publish: PublishParams = PublishParams()
     version: VersionParams = VersionParams()
+    release: ReleaseParams = ReleaseParams()
     erase: EraseParams = EraseParams()
+
+
+_NO_STAGE = ("release", "erase")
+"""Blocks that DVC never asks for; a study made before there was one takes its defaults."""
 
 
 def read_params(path: Path, *, complete: bool = False) -> Params:
@@ -212,7 +242,7 @@ def read_params(path: Path, *, complete: bool = False) -> Params:
 
     Args:
         path: the file.
-        complete: whether every block must be there, as DVC wants it in a study.
+        complete: whether every stage's block must be there, as DVC wants it in a study.
 
     Raises:
         UserError: the file is missing, is no YAML, or has a key or value that does not fit; one line says which.
@@ -230,7 +260,7 @@ def read_params(path: Path, *, complete: bool = False) -> Params:
     except ValidationError as error:
         raise UserError(f"{path}: {_explain(error)}") from error
     blocks = [field.alias or name for name, field in Params.model_fields.items()]
-    missing = [block for block in blocks if values.get(block) is None]
+    missing = [block for block in blocks if values.get(block) is None and block not in _NO_STAGE]
     if complete and missing:
         raise UserError(f"{path}: the block {missing[0]!r} is missing; `{missing[0]}: {{}}` takes all its defaults")
     return params

@@ -9,24 +9,24 @@ import polars as pl
 
 from expectations.results import CheckResult
 from pipelines.action_units import au_support
+from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified, selected
 from pipelines.errors import PainLakeError
 from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params import PublishParams
 from pipelines.vault import Tombstone
-from pipelines.views import au_summaries_sql, quoted, recording_features_sql
+from pipelines.views import au_summaries_sql, recording_features_sql
 from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES
-from schemas.core import Column, Table, Tier
+from schemas.core import Table
 from schemas.face import AU_FRAMES
 from schemas.features import AU_SUMMARIES
-from schemas.meta import COLUMNS, DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
+from schemas.meta import DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
 from schemas.tables import LAKE_TABLES, TABLES, VIEWS
 from schemas.voice import VOICE_FRAMES
 
 if TYPE_CHECKING:
     import duckdb
 
-_FLOATS = ("DOUBLE", "FLOAT")
 _LONG = (AU_FRAMES, VOICE_FRAMES, ALIGNED_FRAMES)
 """DuckDB reads these itself; they would fill the memory."""
 
@@ -115,7 +115,7 @@ def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
     with new_file(target) as temporary:
         with building(temporary, params.memory_limit_mb) as connection:
             expected = _fill(connection, lake, version, results, params)
-            _insert_frame(connection, ERASED, _erased(erased))
+            insert_frame(connection, ERASED, _erased(erased))
         _verify(temporary, expected)
 
 
@@ -132,7 +132,7 @@ def _fill(
     frames |= {
         "au_support": au_support(),
         "dataset_version": _dataset_version(version, frames, len(people(lake)), params),
-        "columns": dictionary(),
+        "columns": dictionary((*TABLES.values(), *VIEWS.values())),
         "validation": _validation(results),
     }
     expected: dict[str, int] = {}
@@ -140,11 +140,12 @@ def _fill(
         if table in _LONG:
             paths = files(lake, table.name)
             _insert_files(connection, table, paths)
-            expected[_qualified(table)] = count_rows(paths)
+            expected[qualified(table)] = count_rows(paths)
         elif table not in {AU_SUMMARIES, ERASED}:
-            _insert_frame(connection, table, frames[table.name])
-            expected[_qualified(table)] = frames[table.name].height
-    connection.execute(f"INSERT INTO {_qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql()}")
+            frame = table.conform(frames[table.name])
+            insert_frame(connection, table, frame.sort(table.key, maintain_order=True, nulls_last=True))
+            expected[qualified(table)] = frames[table.name].height
+    connection.execute(f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql()}")
     return expected
 
 
@@ -153,12 +154,12 @@ def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> 
     connection.begin()
     connection.execute("CREATE SCHEMA meta")
     for table in TABLES.values():
-        connection.execute(_create_sql(table))
+        connection.execute(create_sql(table))
     connection.execute(recording_features_sql(params.nrs_window_h))
     for table in TABLES.values():
-        _comment(connection, table, "TABLE")
+        comment(connection, table, "TABLE")
     for view in VIEWS.values():
-        _comment(connection, view, "VIEW")
+        comment(connection, view, "VIEW")
     connection.commit()
 
 
@@ -171,77 +172,12 @@ def _verify(path: Path, expected: dict[str, int]) -> None:
                 raise PainLakeError(f"{name} has {found} rows where the lake has {rows}: nothing was published")
 
 
-def _qualified(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}"
-
-
-def _create_sql(table: Table) -> str:
-    # Without PRIMARY KEY: the keys are checked before, and its index would double the file.
-    columns = ", ".join(f"{quoted(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table)
-    return f"CREATE TABLE {_qualified(table)} ({columns})"
-
-
-def _selected(table: Table) -> str:
-    """The columns; NaN becomes NULL, so that means and counts leave it out."""
-    return ", ".join(
-        f"CASE WHEN isnan({quoted(c.name)}) THEN NULL ELSE {quoted(c.name)} END"
-        if c.type in _FLOATS
-        else quoted(c.name)
-        for c in table
-    )
-
-
 def _insert_files(connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path]) -> None:
     if paths:
         connection.execute(
-            f"INSERT INTO {_qualified(table)} SELECT {_selected(table)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
+            f"INSERT INTO {qualified(table)} SELECT {selected(table)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
             [[str(path) for path in paths]],
         )
-
-
-def _insert_frame(connection: "duckdb.DuckDBPyConnection", table: Table, frame: pl.DataFrame) -> None:
-    connection.register(
-        "incoming", table.conform(frame).sort(table.key, maintain_order=True, nulls_last=True).to_arrow()
-    )
-    connection.execute(f"INSERT INTO {_qualified(table)} SELECT {_selected(table)} FROM incoming")  # noqa: S608 - names from schemas/
-    connection.unregister("incoming")
-
-
-def _comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: str) -> None:
-    """Write what a table or view and its columns mean where DuckDB's users look for it."""
-    about = f"{table.meaning} One row per {table.row_per}."
-    connection.execute(f"COMMENT ON {kind} {_qualified(table)} IS '{_text(about)}'")
-    for column in table:
-        unit = f" [{column.unit}]" if column.unit else ""
-        connection.execute(
-            f"COMMENT ON COLUMN {_qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + unit)}'"
-        )
-
-
-def _text(text: str) -> str:
-    return text.replace("'", "''")
-
-
-def dictionary() -> pl.DataFrame:
-    """The table `meta.columns`: every column of every table and view."""
-    return COLUMNS.frame([_entry(table, column) for table in (*TABLES.values(), *VIEWS.values()) for column in table])
-
-
-def _entry(table: Table, column: Column) -> dict[str, object]:
-    tier = column.tier or (table.tier if table.schema == "main" else Tier.INTERNAL)
-    return {
-        "table_schema": table.schema,
-        "table_name": table.name,
-        "column_name": column.name,
-        "type": column.type,
-        "unit": column.unit or None,
-        "meaning": column.meaning,
-        "nullable": column.nullable,
-        "minimum": column.minimum,
-        "maximum": column.maximum,
-        "allowed": ", ".join(column.allowed) or None,
-        "tier": tier.value,
-    }
 
 
 def _erased(tombstones: Sequence[Tombstone]) -> pl.DataFrame:

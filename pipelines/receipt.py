@@ -58,12 +58,13 @@ def read_receipt(study: Study, pseudonym: str) -> dict[str, Any] | None:
     return document
 
 
-def beyond_reach(study: Study, vault: Vault, unreachable: tuple[str, ...]) -> list[str]:
+def beyond_reach(study: Study, vault: Vault, releases: list[str], unreachable: tuple[str, ...]) -> list[str]:
     """What an erasure cannot delete, in words.
 
     Args:
         study: the study.
         vault: knows the erased by a keyed digest.
+        releases: those that have the person, in words.
         unreachable: DVC remotes of kinds that PainLake cannot look into.
     """
     return [
@@ -78,7 +79,8 @@ def beyond_reach(study: Study, vault: Vault, unreachable: tuple[str, ...]) -> li
             "takes the tombstone up again from the lake, and forgets the person at its next run"
         ),
         "clones of the study's repository made before, and their DVC caches: each must pull the new version and delete its cache",
-        "datasets released before, and DuckDB files that somebody copied",
+        *(f"the release {release} has the person: ask who holds it to delete it" for release in releases),
+        "other datasets released before, and DuckDB files that somebody copied",
         (
             "git's history in the study keeps the pseudonym and object hashes of older versions: without the vault's row "
             "they lead to nobody"

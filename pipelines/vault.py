@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,17 @@ class Tombstone:
     erased_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """Who was in a release, by the study's pseudonyms; what they are called there stands nowhere."""
+
+    release: str
+    profile: str
+    version: str
+    at: str
+    people: tuple[str, ...]
+
+
 class Vault:
     """An opened vault; `save` writes what changed.
 
@@ -139,6 +150,9 @@ class Vault:
             for row in content["people"]
         }
         self._by_pseudonym = {person.pseudonym: person for person in self._people.values()}
+        self._releases = [
+            ReleaseRecord(**{**row, "people": tuple(row["people"])}) for row in content.get("releases", [])
+        ]
         # A vault of before there were backups and an audit log has neither.
         self.backups = [Backup(**row) for row in content.get("backups", [])]
         self.audit_head = AuditHead(**content["audit_head"]) if content.get("audit_head") else None
@@ -283,10 +297,11 @@ class Vault:
         self._tombstones.setdefault(tombstone.digest, tombstone)
 
     def destroy(self, pseudonym: str, deliveries: Iterable[str]) -> None:
-        """Forget a person: the ID, the key, the registered facts, the consent, and the names of their deliveries."""
+        """Forget a person: ID, key, registered facts, consent, which releases have them, and their deliveries' names."""
         person = self._by_pseudonym.pop(pseudonym, None)
         if person is not None:
             del self._people[person.participant_id]
+        self.forget_in_releases(pseudonym)
         for delivery in deliveries:
             self._names.pop(delivery, None)
 
@@ -302,6 +317,21 @@ class Vault:
     def name_of(self, delivery: str) -> str | None:
         """The hospital's name of a delivery."""
         return self._names.get(delivery)
+
+    def note_release(self, record: ReleaseRecord) -> None:
+        """Keep who is in a release, before it is handed out."""
+        self._releases.append(record)
+
+    def releases_with(self, pseudonym: str) -> list[ReleaseRecord]:
+        """The releases that a person is in, oldest first: where erasure cannot reach."""
+        return [record for record in self._releases if pseudonym in record.people]
+
+    def forget_in_releases(self, pseudonym: str) -> None:
+        """Take an erased person's pseudonym out of the record; that there were these releases stays."""
+        self._releases = [
+            replace(record, people=tuple(each for each in record.people if each != pseudonym))
+            for record in self._releases
+        ]
 
     def digest(self, *parts: str) -> str:
         """A keyed digest (HMAC-SHA-256, hexadecimal): names can be compared, not guessed, without the vault."""
@@ -362,6 +392,8 @@ class Vault:
             "names": dict(self._names),
             "people": [asdict(person) for person in self._people.values()],
             "tombstones": [asdict(tombstone) for tombstone in self._tombstones.values()],
+            # As lists, since that is what is read back and compared.
+            "releases": [{**asdict(record), "people": list(record.people)} for record in self._releases],
             "backups": [asdict(backup) for backup in self.backups],
             "audit_head": None if self.audit_head is None else asdict(self.audit_head),
         }
@@ -379,8 +411,9 @@ def _sealed(folder: Path) -> bytes:
     """
     path = folder / _FILE
     try:
-        check_private(folder)
+        # The file first: of a volume that is not mounted, its missing is what there is to say.
         check_private(path)
+        check_private(folder)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"the vault {path} is missing: mount it, or name its folder in {FOLDER_VARIABLE}") from error

@@ -138,3 +138,9 @@ def _smile(
 
 def _end_s(sound: Sound) -> float:
     return sound.start_s + len(sound.samples) / sound.sample_rate_hz
+
+
+def try_engine() -> None:
+    """Run openSMILE on a second of noise: it raises what keeps it from working."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    _smile(noise, 16_000, "Functionals")

@@ -21,10 +21,12 @@ POLARS_TYPES: Mapping[str, type[pl.DataType]] = {
 
 
 class Tier(StrEnum):
-    """Who may be given a column: what the release profiles decide by."""
+    """Who may be given a column: what the release profiles decide by (`schemas.releases`)."""
 
+    LINK = "link"
+    """In no release: the same value stands in the lake or in another release (hashes, keys of work)."""
     INTERNAL = "internal"
-    """Leaves the study in no release (paths, hashes, exact times)."""
+    """Only for those who work under the study's own protocol: exact times, free labels, devices."""
     FEATURE = "feature"
     """Could re-identify a person to one who has another recording of them: frame-level series, spectra."""
     AGGREGATE = "aggregate"
@@ -46,6 +48,8 @@ class Column:
         pattern: a regular expression that the whole text matches.
         critical: whether a violated bound holds the publication back (types, keys and NULLs always do).
         tier: who may be given it; None takes the table's.
+        quasi_identifier: whether others may know it of a person, so that it counts for k-anonymity.
+        suppress_rare: whether a release leaves out values that few people have.
 
     >>> Column("nrs_now", "DOUBLE", "Pain now.", unit="{0-10}", minimum=0, maximum=10).unit
     '{0-10}'
@@ -62,6 +66,8 @@ class Column:
     pattern: str | None = None
     critical: bool = True
     tier: Tier | None = None
+    quasi_identifier: bool = False
+    suppress_rare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,16 @@ class Reference:
 class Table:
     """One table of the warehouse.
 
+    Args:
+        name: as in DuckDB.
+        row_per: what a row stands for.
+        meaning: one sentence.
+        columns: in order.
+        key: the columns that name a row.
+        references: to other tables.
+        tier: who may be given columns that state none themselves; a table that states none is internal.
+        schema: of DuckDB.
+
     >>> Table("t", "thing", "Things.", (Column("a", "INTEGER", "A."),), key=("a",)).names
     ('a',)
     """
@@ -86,7 +102,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     references: tuple[Reference, ...] = ()
-    tier: Tier = Tier.AGGREGATE
+    tier: Tier | None = None
     schema: str = "main"
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -108,6 +124,15 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
         return tuple(self._by_name)
+
+    def tier_of(self, column: Column) -> Tier:
+        """Who may be given a column.
+
+        >>> t = Table("t", "thing", "Things.", (Column("a", "INTEGER", "A."),), key=("a",), tier=Tier.FEATURE)
+        >>> t.tier_of(t["a"]).value
+        'feature'
+        """
+        return column.tier or self.tier or Tier.INTERNAL
 
     def polars_schema(self) -> dict[str, type[pl.DataType]]:
         """The table's columns as polars types."""

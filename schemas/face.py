@@ -93,4 +93,5 @@ AU_SUPPORT = Table(
         Column("caveat", "VARCHAR", "What to beware of when using it.", nullable=False),
     ),
     key=("engine", "action_unit"),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip

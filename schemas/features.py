@@ -52,6 +52,7 @@ AU_SUMMARIES = Table(
     ),
     key=("recording", "task"),
     references=(OF_RECORDING,),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip
 
 PERSON_COLUMNS = ("group", "sex", "age_band", "site", "language", "tumour_type", "tumour_stage")
@@ -74,7 +75,7 @@ def _optional(table: Table, name: str, *, as_name: str = "", meaning: str = "") 
     """A column as another table has it, without its bounds: they are checked there."""
     column = table[name]
     return replace(column, name=as_name or name, meaning=meaning or column.meaning, nullable=True,
-                   tier=column.tier or (table.tier if table.tier is not Tier.AGGREGATE else None))  # fmt: skip
+                   tier=table.tier_of(column))  # fmt: skip
 
 
 RECORDING_FEATURES = Table(
@@ -106,4 +107,5 @@ RECORDING_FEATURES = Table(
         Column("analgesic_lag_min", "INTEGER", "How long before the recording it was given.", unit="min", minimum=0),
     ),
     key=("recording", "task"),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip

@@ -40,24 +40,30 @@ PARTICIPANTS = Table(
     "participants", "person", "Everyone with at least one accepted row or recording.",
     (
         PARTICIPANT,
-        Column("group", "VARCHAR", "Pain patient or control.", nullable=False, allowed=("pain", "control")),
-        Column("sex", "VARCHAR", "Sex in the hospital's record.", allowed=("female", "male", "other")),
-        Column("age_band", "VARCHAR", "Age at enrolment, in bands of ten years.", unit="a", pattern=r"\d{2}-\d{2}|90\+"),
-        Column("site", "VARCHAR", "The hospital."),
-        Column("language", "VARCHAR", "Language spoken, ISO 639-1.", pattern=r"[a-z]{2}"),
-        Column("tumour_type", "VARCHAR", "Tumour type as registered."),
-        Column("tumour_stage", "VARCHAR", "Tumour stage as registered."),
-        Column("admission_reason", "VARCHAR", "Why the person was admitted, as coded by the hospital."),
+        Column("group", "VARCHAR", "Pain patient or control.", nullable=False, allowed=("pain", "control"), quasi_identifier=True),
+        Column("sex", "VARCHAR", "Sex in the hospital's record.", allowed=("female", "male", "other"), quasi_identifier=True),
+        Column("age_band", "VARCHAR", "Age at enrolment, in bands of ten years.", unit="a", pattern=r"\d{2}-\d{2}|90\+", quasi_identifier=True),
+        Column("site", "VARCHAR", "The hospital.", quasi_identifier=True),
+        Column("language", "VARCHAR", "Language spoken, ISO 639-1.", pattern=r"[a-z]{2}", quasi_identifier=True),
+        Column("tumour_type", "VARCHAR", "Tumour type as registered.", quasi_identifier=True),
+        Column("tumour_stage", "VARCHAR", "Tumour stage as registered.", quasi_identifier=True),
+        Column("admission_reason", "VARCHAR", "Why the person was admitted, as coded by the hospital.", suppress_rare=True),
     ),
     key=("participant",),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip
+
+QUASI_IDENTIFIERS = tuple(column.name for column in PARTICIPANTS if column.quasi_identifier)
+"""What others may know of a person, and a release must therefore not single anyone out by."""
 
 RECORDINGS = Table(
     "recordings", "recording", "Accepted recordings; the media themselves stay encrypted in the lake.",
     (
         RECORDING,
         PARTICIPANT,
-        Column("visit", "VARCHAR", "The visit's label as delivered, or 'day<study day>' where that held a date.", nullable=False),
+        # A free label may number the visits of a ward or name a day: not for everyone.
+        Column("visit", "VARCHAR", "The visit's label as delivered, or 'day<study day>' where that held a date.", nullable=False,
+               tier=Tier.FEATURE, suppress_rare=True),
         STUDY_DAY,
         TIME_OF_DAY,
         STUDY_MINUTE,
@@ -66,16 +72,18 @@ RECORDINGS = Table(
         Column("width", "INTEGER", "Width as shown, rotation applied.", unit="px", minimum=1),
         Column("height", "INTEGER", "Height as shown, rotation applied.", unit="px", minimum=1),
         Column("sample_rate_hz", "INTEGER", "Sample rate of the delivered audio.", unit="Hz", minimum=1),
-        Column("device", "VARCHAR", "The recording device, as in the sidecar."),
+        # Free text that may hold a serial number, and that gives the site away where a release suppresses it.
+        Column("device", "VARCHAR", "The recording device, as in the sidecar.", tier=Tier.INTERNAL, suppress_rare=True),
         Column("language", "VARCHAR", "Language spoken in it, ISO 639-1.", pattern=r"[a-z]{2}"),
         Column("status", "VARCHAR", "'current', or 'superseded' by a later delivery under the same name.", nullable=False,
                allowed=("current", "superseded")),
         Column("flags", "VARCHAR", "Codes of what was accepted with a reservation, separated by blanks."),
         Column("provenance", "VARCHAR", "SHA-256 of the stripped recording: the key into meta.provenance.", nullable=False,
-               pattern=r"[0-9a-f]{64}", tier=Tier.INTERNAL),
+               pattern=r"[0-9a-f]{64}", tier=Tier.LINK),
     ),
     key=("recording",),
     references=(OF_PARTICIPANT,),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip
 
 TASKS = Table(
@@ -88,4 +96,5 @@ TASKS = Table(
     ),
     key=("recording", "task"),
     references=(OF_RECORDING,),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip

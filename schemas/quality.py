@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.core import Column, Table
+from schemas.core import Column, Table, Tier
 from schemas.people import OF_RECORDING, RECORDING
 
 Status = Literal["pass", "warn", "fail", "info", "missing"]
@@ -125,4 +125,5 @@ QUALITY_MEASURES = Table(
     ),
     key=("recording", "measure"),
     references=(OF_RECORDING,),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip

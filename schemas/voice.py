@@ -53,16 +53,21 @@ _SPECTRUM = (
     Descriptor("spectralFlux_sma3", "change of the spectrum from frame to frame", "{flux}"),
     *(Descriptor(f"mfcc{n}_sma3", f"mel-frequency cepstral coefficient {n}", "{mfcc}") for n in (1, 2, 3, 4)),
 )
-_VOICE = (
+_PROSODY = (
     Descriptor("F0semitoneFrom27.5Hz_sma3nz", "fundamental frequency in semitones above 27.5 Hz", "{semitone}", PITCH_WINDOW_S),
     Descriptor("jitterLocal_sma3nz", "jitter: mean difference of neighbouring periods over the mean period", "1", PITCH_WINDOW_S),
     Descriptor("shimmerLocaldB_sma3nz", "shimmer: difference in level of neighbouring periods", "dB", PITCH_WINDOW_S),
     Descriptor("HNRdBACF_sma3nz", "harmonics-to-noise ratio from the autocorrelation", "dB", PITCH_WINDOW_S),
+)
+_HARMONICS = (
     Descriptor("logRelF0-H1-H2_sma3nz", "level of the first harmonic of F0 against the second", "dB", PITCH_WINDOW_S),
     Descriptor("logRelF0-H1-A3_sma3nz", "level of the first harmonic of F0 against the highest harmonic in formant 3", "dB", PITCH_WINDOW_S),
     *_formants(),
 )
 # fmt: on
+_VOICE = (*_PROSODY, *_HARMONICS)
+_SPECTRAL = (*_SPECTRUM, *_HARMONICS)
+"""What the shape of the spectrum gives: it follows the vocal tract's anatomy, by which speakers are recognised."""
 _LOUDNESS = Descriptor("Loudness_sma3", "perceived loudness from an auditory spectrum", "{loudness}")
 
 DESCRIPTORS = (_LOUDNESS, *_SPECTRUM, *_VOICE)
@@ -89,13 +94,24 @@ _MEAN_AND_VARIATION = ("amean", "stddevNorm")
 
 
 def _functionals(descriptor: Descriptor, name: str, which: tuple[str, ...], frames: str) -> tuple[Column, ...]:
-    """The named functionals of one descriptor, written as openSMILE does."""
+    """The named functionals of one descriptor, written as openSMILE does.
+
+    Those of the spectrum's shape are a voice print in small, also as a mean; pitch, loudness, their steadiness and the
+    rhythm of speech change with a person's state from day to day and are coarser.
+    """
+    tier = Tier.FEATURE if descriptor in _SPECTRAL else Tier.AGGREGATE
     columns = []
     for functional in which:
         meaning, unit = _FUNCTIONALS[functional]
         full = descriptor.unit + unit if unit.startswith("/") else unit or descriptor.unit
         columns.append(
-            Column(f"{name}_{functional}", "FLOAT", f"{meaning} of the {descriptor.meaning}, over {frames}.", unit=full)
+            Column(
+                f"{name}_{functional}",
+                "FLOAT",
+                f"{meaning} of the {descriptor.meaning}, over {frames}.",
+                unit=full,
+                tier=tier,
+            )
         )
     return tuple(columns)
 
@@ -179,4 +195,5 @@ VOICE_FUNCTIONALS = Table(
     ),
     key=("recording", "task", "feature_set"),
     references=(OF_RECORDING,),
+    tier=Tier.AGGREGATE,
 )  # fmt: skip

@@ -1,5 +1,6 @@
 import pytest
 
+from pipelines.audit import read_audit
 from pipelines.errors import RunInProgressError, UserError
 from pipelines.overview import all_versions, overview, release, set_aside
 from pipelines.repository import Repository
@@ -90,6 +91,23 @@ def test_a_published_delivery_cannot_be_released(study: LightStudy, hospital: Ho
     with pytest.raises(UserError, match="nothing in quarantine"):
         release(study.study, study.entry(path).delivery, "why")
     assert study.entry(path).fate is Fate.PUBLISHED
+
+
+def test_a_release_is_in_the_audit_log_with_its_reason(study: LightStudy, hospital: Hospital) -> None:
+    delivery = quarantined(study, hospital)
+    release(study.study, delivery, "the sidecar is right")
+    (entry,) = read_audit(study.study)
+    assert (entry["action"], entry["subject"]) == ("quarantine_released", delivery)
+    assert entry["detail"] == {"codes": ["CHECKSUM_MISMATCH"], "reason": "the sidecar is right"}
+
+
+@pytest.mark.parametrize("reason", [ID, f"consent of {ID.lower()}, see form", f"({ID})"])
+def test_a_reason_that_names_a_participant_is_refused(study: LightStudy, hospital: Hospital, reason: str) -> None:
+    delivery = quarantined(study, hospital)
+    with pytest.raises(UserError, match="the reason names a participant") as refused:
+        release(study.study, delivery, reason)
+    assert ID not in str(refused.value)
+    assert read_audit(study.study) == []
 
 
 def test_nothing_is_released_beside_a_run(study: LightStudy, hospital: Hospital) -> None:

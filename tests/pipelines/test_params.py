@@ -129,3 +129,14 @@ def test_parameters_never_change() -> None:
 def test_every_key_is_found_again_when_its_last_letter_is_lost(path: Path, block: str, keys: list[str]) -> None:
     for key in keys:
         assert complaint(path, f"{block}:\n  {key[:-1]}: 1").endswith(f"did you mean {key!r}?")
+
+
+def test_a_study_made_before_releases_takes_their_defaults(path: Path) -> None:
+    text = OURS.read_text()
+    path.write_text(text[: text.index("# What a release must keep to")])
+    assert read_params(path, complete=True).release == Params().release
+
+
+@pytest.mark.parametrize("named", ["[]", "[age]", "[sex, sex]", "[participant]"])
+def test_quasi_identifiers_are_columns_of_participants(path: Path, named: str) -> None:
+    assert "name some of group, sex, age_band" in complaint(path, f"release:\n  quasi_identifiers: {named}")

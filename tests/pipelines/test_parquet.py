@@ -42,3 +42,10 @@ def test_what_is_no_parquet_says_nothing_of_its_making(tmp_path: Path, content: 
 def test_a_table_without_rows_keeps_its_types(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", FRAME.clear())
     assert pl.read_parquet(tmp_path / "a.parquet").schema == FRAME.schema
+
+
+def test_numbers_leave_no_run_of_digits_that_looks_like_an_identity(tmp_path: Path) -> None:
+    rising = pl.DataFrame(
+        {"frame": range(200), "value": [0.37 * n for n in range(200)]}, schema_overrides={"frame": pl.Int32}
+    )
+    assert b"1234567" not in write_parquet(tmp_path / "a.parquet", rising)

@@ -1,7 +1,9 @@
 """Only picture and sound stay: every planted text is gone, every pixel and sample is as it was."""
 
+import contextlib
 import hashlib
 import io
+import random
 from fractions import Fraction
 
 import av
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 
 from pipelines.errors import Rejection
 from pipelines.media import read_sound, video_frames
+from pipelines.payload import Payload
 from pipelines.strip import strip
+from tests.pipelines.canary_factory import encoded
 from tests.pipelines.landing_factory import wav
 from tests.pipelines.video_factory import plain, video
 
@@ -165,7 +169,7 @@ def test_a_second_sound_track_stays_behind() -> None:
 
 
 def test_a_tag_whose_value_would_survive_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.strip._SEI_FILTERS", {})
+    monkeypatch.setattr("pipelines.strip.payload", lambda _, extradata: Payload(extradata, bytes))
     tagged = io.BytesIO()
     with av.open(io.BytesIO(film()), "r") as source, av.open(tagged, "w", format="matroska") as sink:
         copy = sink.add_stream_from_template(source.streams.video[0])
@@ -194,3 +198,144 @@ def test_what_cannot_be_stripped_is_refused(code: str, media: bytes, suffix: str
     with pytest.raises(Rejection) as refused:
         strip(media, suffix)
     assert refused.value.code == code
+
+
+def marked(rotation_deg: int, container: str, *, pcm: bool = False) -> bytes:
+    """A film, bright in its upper left corner as coded, to be shown turned."""
+    image = plain(20)
+    image[:16, :16] = 235
+    filmed = video([image] * 4, sound=sound(0.2), rotation_deg=rotation_deg)
+    out = io.BytesIO()
+    with av.open(io.BytesIO(filmed), "r") as source, av.open(out, "w", format=container) as sink:
+        picture = sink.add_stream_from_template(source.streams.video[0])
+        if rotation_deg:
+            picture.set_display_rotation(rotation_deg)
+        voice = sink.add_stream("pcm_s16le", rate=16_000, layout="mono") if pcm else None
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = picture
+                sink.mux_one(packet)
+        if voice is not None:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1600), dtype=np.int16), format="s16", layout="mono")
+            silence.sample_rate, silence.pts = 16_000, 0
+            sink.mux(voice.encode(silence))
+    return out.getvalue()
+
+
+CORNERS = {0: "upper left", 90: "lower left", 180: "lower right", 270: "upper right"}
+"""Where the bright corner is once the picture is turned counter-clockwise."""
+
+
+def bright_corner(media: bytes) -> str:
+    frame = next(iter(video_frames(media, pixels="luma"))).image
+    height, width = frame.shape
+    corners = {"upper left": (8, 8), "upper right": (8, width - 8), "lower left": (height - 8, 8), "lower right": (height - 8, width - 8)}  # fmt: skip
+    (bright,) = [name for name, at in corners.items() if frame[at] > 128]
+    return bright
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "pcm"), [(".mp4", "mp4", False), (".mov", "mov", False), (".mov", "mov", True), (".mkv", "matroska", False)]
+)  # fmt: skip
+@pytest.mark.parametrize("rotation_deg", [0, 90, 180, 270])
+def test_a_turned_picture_is_shown_upright_once(rotation_deg: int, suffix: str, container: str, pcm: bool) -> None:  # noqa: FBT001 - a column of the table above
+    delivered = marked(rotation_deg, container, pcm=pcm)
+    stripped = strip(delivered, suffix)
+    assert stripped.container == ("matroska" if pcm or suffix == ".mkv" else "mp4")
+    assert bright_corner(delivered) == CORNERS[rotation_deg]
+    assert bright_corner(stripped.media) == CORNERS[rotation_deg]
+    # Stripping its own result changes nothing more.
+    again = strip(stripped.media, ".mkv" if stripped.container == "matroska" else ".mp4").media
+    assert bright_corner(again) == CORNERS[rotation_deg]
+
+
+def test_a_turn_in_an_sei_message_is_moved_into_the_container() -> None:
+    out = io.BytesIO()
+    with av.open(io.BytesIO(marked(0, "mp4")), "r") as source, av.open(out, "w", format="mp4") as sink:
+        stream = source.streams.video[0]
+        copy = sink.add_stream_from_template(stream)
+        turn = BitStreamFilterContext("h264_metadata=display_orientation=insert:rotate=90", stream, copy)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                for each in turn.filter(packet):
+                    each.stream = copy
+                    sink.mux_one(each)
+    delivered = out.getvalue()
+    shown = bright_corner(delivered)
+    assert shown != CORNERS[0]
+    assert bright_corner(strip(delivered, ".mp4").media) == shown
+
+
+def test_cover_art_is_not_taken_for_the_video() -> None:
+    art = io.BytesIO()
+    with av.open(art, "w", format="mjpeg") as sink:
+        stream = sink.add_stream("mjpeg", rate=25, width=32, height=32, pix_fmt="yuvj420p")
+        sink.mux(stream.encode(av.VideoFrame.from_ndarray(plain(200, 32, 32), format="rgb24")))
+        sink.mux(stream.encode(None))
+    out = io.BytesIO()
+    with av.open(io.BytesIO(film()), "r") as source, av.open(out, "w", format="matroska") as sink:
+        sink.add_attachment("cover.jpg", "image/jpeg", art.getvalue())
+        copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                sink.mux_one(packet)
+    with av.open(io.BytesIO(out.getvalue()), "r") as container:
+        assert len(container.streams.video) == 2
+    assert pictures(strip(out.getvalue(), ".mkv").media) == pictures(film())
+
+
+def test_a_codec_that_is_not_known_to_be_safe_is_refused() -> None:
+    out = io.BytesIO()
+    with av.open(out, "w", format="mov") as sink:
+        stream = sink.add_stream("prores_ks", rate=25, width=64, height=48, pix_fmt="yuv422p10le")
+        sink.mux(stream.encode(av.VideoFrame.from_ndarray(plain(90), format="rgb24")))
+        sink.mux(stream.encode(None))
+    with pytest.raises(Rejection, match="the codec prores is not known to be safe") as refused:
+        strip(out.getvalue(), ".mov")
+    assert refused.value.code == "SCRUB_FAILED"
+
+
+def test_a_track_of_an_unknown_codec_is_refused() -> None:
+    with pytest.raises(Rejection) as refused:
+        strip(FILMS[".mkv"].replace(b"V_MPEG4/ISO/AVC", b"V_GROOTENBOERAV"), ".mkv")
+    assert (refused.value.code, refused.value.detail) == ("TYPE_MISMATCH", "a track of an unknown codec")
+
+
+@pytest.mark.parametrize(
+    ("codec", "audio", "container", "options"),
+    [
+        ("libx264", "aac", "mp4", {"bf": "3", "x264-params": "open-gop=1:keyint=12:nal-hrd=vbr:vbv-maxrate=2000:vbv-bufsize=2000:pic-struct=1"}),
+        ("libx264", "libopus", "matroska", {"x264-params": "tff=1:pic-struct=1:keyint=10"}),
+        ("libx265", "aac", "mov", {"x265-params": "log-level=none:bframes=3:keyint=12:open-gop=1:repeat-headers=1:hash=1"}),
+        ("libx264", "alac", "mov", {}),
+        ("libx264", "pcm_s24le", "mov", {}),
+        ("libx264", "flac", "matroska", {}),
+        ("libx264", "aac", "mp4", {"x264-params": "intra-refresh=1:keyint=20:bframes=0"}),
+        ("mpeg4", "aac", "mp4", {"bf": "2"}),
+        ("mpeg4", "mp3", "avi", {}),
+    ],
+)  # fmt: skip
+def test_pictures_and_sound_of_all_codecs_stay(codec: str, audio: str, container: str, options: dict[str, str]) -> None:
+    """Open groups of pictures, B-frames, interlacing and recovery points are where dropped SEI messages could show."""
+    delivered = encoded(container, codec, audio=audio, options=options, count=30)
+    stripped = strip(delivered, ".mkv" if container == "matroska" else f".{container}").media
+    assert len(pictures(stripped)) == 30
+    assert pictures(stripped) == pictures(delivered)
+    assert times(stripped) == pytest.approx(times(delivered), abs=1e-3)
+    before, after = read_sound(delivered, 16_000), read_sound(stripped, 16_000)
+    assert before is not None
+    assert after is not None
+    assert np.array_equal(before.samples, after.samples)
+    assert after.start_s == pytest.approx(before.start_s, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", FILMS)
+def test_damaged_deliveries_are_stripped_or_refused(suffix: str) -> None:
+    chance = random.Random(7)  # noqa: S311 - the same damage every time
+    for _ in range(60):
+        damaged = bytearray(FILMS[suffix])
+        at = chance.randrange(len(damaged) - 20)
+        damaged[at : at + 20] = chance.randbytes(20)
+        with contextlib.suppress(Rejection):
+            strip(bytes(damaged), suffix)

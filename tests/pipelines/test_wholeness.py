@@ -36,6 +36,12 @@ def test_a_whole_file_has_the_length_that_it_declares(media: bytes) -> None:
     assert declared_duration_s(media) == pytest.approx(3.0, abs=0.1)
 
 
+def test_a_mov_whose_pcm_is_counted_in_samples_is_whole() -> None:
+    media = remuxed(wav(2.0), "mov", movflags="faststart")
+    assert declared_duration_s(media) == pytest.approx(2.0)
+    assert code_of(media[: round(0.6 * len(media))]) == "TRUNCATED"
+
+
 @pytest.mark.parametrize("kind", ["faststart", "mkv", "wav"])
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
 def test_a_cut_file_is_truncated_though_it_opens(kind: str, share: float) -> None:

@@ -64,7 +64,7 @@ def test_a_value_that_does_not_fit_its_type_is_an_error() -> None:
 def test_tables_are_values() -> None:
     assert Reference(("a",), "t") == Reference(("a",), "t")
     assert len({THINGS, THINGS}) == 1
-    assert THINGS.tier is Tier.AGGREGATE
+    assert THINGS.tier_of(THINGS["name"]) is Tier.INTERNAL
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())

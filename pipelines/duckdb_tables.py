@@ -1,0 +1,84 @@
+"""The declared tables as DuckDB has them: made, commented, and listed in a data dictionary."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from pipelines.views import quoted
+from schemas.core import Column, Table
+from schemas.meta import COLUMNS
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FLOATS = ("DOUBLE", "FLOAT")
+
+
+def qualified(table: Table) -> str:
+    """A table's name with its schema."""
+    return f"{quoted(table.schema)}.{quoted(table.name)}"
+
+
+def create_sql(table: Table) -> str:
+    """The statement that makes a table."""
+    # Without PRIMARY KEY: the keys are checked before, and its index would double the file.
+    columns = ", ".join(f"{quoted(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table)
+    return f"CREATE TABLE {qualified(table)} ({columns})"
+
+
+def selected(table: Table) -> str:
+    """A table's columns, to be selected; NaN becomes NULL, so that means and counts leave it out."""
+    return ", ".join(
+        f"CASE WHEN isnan({quoted(c.name)}) THEN NULL ELSE {quoted(c.name)} END"
+        if c.type in _FLOATS
+        else quoted(c.name)
+        for c in table
+    )
+
+
+def insert_frame(connection: "duckdb.DuckDBPyConnection", table: Table, frame: pl.DataFrame) -> None:
+    """Put rows into a table, in their order.
+
+    Raises:
+        ValueError: the frame has other columns than the table.
+    """
+    connection.register("incoming", table.conform(frame).to_arrow())
+    connection.execute(f"INSERT INTO {qualified(table)} SELECT {selected(table)} FROM incoming")  # noqa: S608 - names from schemas/
+    connection.unregister("incoming")
+
+
+def comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: Literal["TABLE", "VIEW"]) -> None:
+    """Write what a table or view and its columns mean where DuckDB's users look for it."""
+    about = f"{table.meaning} One row per {table.row_per}."
+    connection.execute(f"COMMENT ON {kind} {qualified(table)} IS '{_text(about)}'")
+    for column in table:
+        unit = f" [{column.unit}]" if column.unit else ""
+        connection.execute(
+            f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + unit)}'"
+        )
+
+
+def _text(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def dictionary(tables: Iterable[Table]) -> pl.DataFrame:
+    """The table `meta.columns` of some tables and views: every column of each."""
+    return COLUMNS.frame([_entry(table, column) for table in tables for column in table])
+
+
+def _entry(table: Table, column: Column) -> dict[str, object]:
+    return {
+        "table_schema": table.schema,
+        "table_name": table.name,
+        "column_name": column.name,
+        "type": column.type,
+        "unit": column.unit or None,
+        "meaning": column.meaning,
+        "nullable": column.nullable,
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "allowed": ", ".join(column.allowed) or None,
+        "tier": table.tier_of(column).value,
+    }
