@@ -135,7 +135,8 @@ def write_index(lake: Path, index: Path) -> None:
     with_recordings = sorted({each.participant for each in recordings(lake)})
     code = {stage.name: stage.code_sha256() for stage in MEDIA_STAGES}
     text = "# Written by PainLake: the persons with recordings, and the code of each stage.\n"
-    text += yaml.safe_dump({"people": with_recordings, "code": code}, sort_keys=True)
+    # Sorted by hand: openSMILE imports a library that takes PyYAML's own sorting away from the whole process.
+    text += yaml.safe_dump({"code": dict(sorted(code.items())), "people": with_recordings}, sort_keys=False)
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
         write_durably(index, text.encode())
 
