@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows import cli_erase
 from flows.cli_release import release
 from flows.cli_vault import audit, vault
 from flows.command import JsonOption, StudyOption
@@ -256,6 +257,8 @@ def quarantine_release(
     release(open_study(_root(context, study)), delivery, reason)
     typer.echo(f"{delivery} is tried again by the next `painlake ingest`")
 
+
+cli_erase.register(app)
 
 if __name__ == "__main__":
     main()

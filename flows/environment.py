@@ -36,3 +36,9 @@ def prepare_environment(state: Path) -> None:
     os.environ.update(_ALWAYS)
     for name, value in {**_UNLESS_SET, "PREFECT_HOME": str(state / "prefect")}.items():
         os.environ.setdefault(name, value)
+
+
+def traces_elsewhere() -> tuple[Path, ...]:
+    """Where Prefect keeps names of runs outside the study, if the environment says so."""
+    home = os.environ.get("PREFECT_HOME")
+    return () if home is None else (Path(home),)

@@ -14,6 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from expectations.engine import warm_up
 from flows.session import Session, current, session_of
 from pipelines.errors import PainLakeError
+from pipelines.params import ValidateParams
 from pipelines.pool import Workers
 from pipelines.stages import MEDIA_STAGES
 from pipelines.validate import ValidationOutcome, validate
@@ -37,7 +38,7 @@ def ingest(study: str) -> dict[str, Any]:
     with session_of(Path(study)) as session:
         night = session.night
         if not session.anything_to_do:
-            return {"outcome": "nothing new", "version": None, "failures": []}
+            return {"outcome": "nothing new", "version": None, "failures": night.failures}
         run = night.begin()
         outcome, version, whole = "failed", None, False
         try:
@@ -52,6 +53,8 @@ def ingest(study: str) -> dict[str, Any]:
                     runner: Any = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
                     measure_recordings.with_options(task_runner=runner)()
                 outcome, version = _publish(session, validator)
+                if night.ledger.withdrawn() and erase_withdrawn(validator):
+                    version = max(night.repository.versions(), default=version)
                 whole = True
         finally:
             night.end(run, outcome, whole=whole)
@@ -146,6 +149,18 @@ def _publish(session: Session, validator: Workers) -> tuple[str, int | None]:
     if number is None:
         return "nothing to publish", None
     return ("published" if push() else "published, NOT_BACKED_UP"), number
+
+
+@task(cache_policy=NO_CACHE, task_run_name="erase")
+def erase_withdrawn(validator: Workers) -> int:
+    """Erase those who took back their consent, if the parameters leave it to the night; returns how many."""
+    session = current()
+    session.progress.phase("erasing")
+
+    def check_lake(lake: Path, report: Path, params: ValidateParams) -> ValidationOutcome:
+        return validator.run(validate, lake, report, params)
+
+    return session.night.erase_withdrawn(check_lake)
 
 
 @task(cache_policy=NO_CACHE, name="validate", task_run_name="validate")

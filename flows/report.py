@@ -1,5 +1,6 @@
 """What the commands tell people, as plain text."""
 
+from pathlib import Path
 from typing import Any
 
 from pipelines.study import Study
@@ -70,6 +71,10 @@ def stated(state: dict[str, Any]) -> str:
     if state["reasons"]:
         rows = [[code, str(count), FAULTS[code].meaning] for code, count in state["reasons"].items()]
         parts.append(table(["code", "count", "meaning"], rows))
+    if state["to_erase"]:
+        parts.append(f"consent taken back, to be erased (`painlake erase`): {', '.join(state['to_erase'])}")
+    if state["erasing"]:
+        parts.append(f"erasures under way (`painlake erase --resume`): {', '.join(state['erasing'])}")
     last = state["last_run"]
     parts.append(
         f"version {state['version'] or 'none yet'}"
@@ -96,3 +101,24 @@ def listed_quarantine(found: list[dict[str, Any]]) -> str:
 def shown_quarantine(entry: dict[str, Any]) -> str:
     """`painlake quarantine show`."""
     return "\n".join(f"{name.replace('_', ' '):<12} {value}" for name, value in entry.items() if value is not None)
+
+
+def erased(root: Path, receipts: list[dict[str, Any]]) -> str:
+    """`painlake erase`."""
+    if not receipts:
+        return "no erasure is unfinished"
+    lines = []
+    for receipt in receipts:
+        page = root / "state" / "receipts" / f"{receipt['pseudonym']}.md"
+        lines.append(
+            f"{receipt['pseudonym']} is erased: {len(receipt['deleted']['objects_md5'])} objects in all versions; "
+            f"{receipt['published']}.\nReceipt: {page}"
+        )
+    return "\n".join(lines)
+
+
+def verified(document: dict[str, Any]) -> str:
+    """`painlake verify`."""
+    looked_at = ", ".join(f"{count} {what}" for what, count in document["checked"].items())
+    wrong = document["wrong"]
+    return "\n".join([*wrong, f"looked at {looked_at}: {len(wrong) or 'nothing'} wrong"])

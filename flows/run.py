@@ -21,7 +21,7 @@ def ingest_once(root: Path, progress: Progress) -> dict[str, Any]:
     progress.phase("looking into the landing zone")
     with session_of(root, progress) as session:
         if not session.anything_to_do:
-            return {"outcome": "nothing new", "version": None, "failures": []}
+            return {"outcome": "nothing new", "version": None, "failures": session.night.failures}
         progress.phase("starting Prefect")
         prepare_environment(session.night.study.state)
         from flows.ingest import ingest  # noqa: PLC0415 - Prefect takes seconds to import

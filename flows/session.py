@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.environment import traces_elsewhere
 from flows.logs import logging_to
 from flows.progress import Progress, Silent
 from pipelines.discover import Discovery
@@ -47,12 +48,14 @@ _current: list[Session] = []
 
 
 @contextmanager
-def session_of(root: Path, progress: Progress | None = None) -> Iterator[Session]:
+def session_of(root: Path, progress: Progress | None = None, *, resume: bool = True) -> Iterator[Session]:
     """Hold a study and look into it; inside an open session, that session.
 
     Args:
         root: the study's folder.
         progress: where to show it.
+        resume: finish what erasures were not finished before anything else; an erasure itself does not, and needs no
+            landing zone.
 
     Raises:
         UserError: something is missing or wrong; nothing has been written yet.
@@ -63,11 +66,15 @@ def session_of(root: Path, progress: Progress | None = None) -> Iterator[Session
         return
     study = open_study(root)
     # Once without holding the study, so that wrong input is named before a lock file is made.
-    Night.check(study)
+    if resume:
+        Night.check(study)
     with study.held(), logging_to(study.log):
-        night = Night.open(study)
+        night = Night.open(study, traces_elsewhere())
         try:
             night.clean_up()
+            if resume:
+                night.finish_erasures()
+                night.note_withdrawals()
             session = Session(night, night.look(), progress or Silent())
             _current.append(session)
             yield session

@@ -9,7 +9,9 @@ from pipelines.params import read_params
 from pipelines.publish import build
 from pipelines.repository import Repository, tag_name, version_name
 from pipelines.study import Study
+from pipelines.tombstone import read_tombstones
 from pipelines.validate import read_report
+from pipelines.vault import Tombstone
 from pipelines.version import version_record
 from pipelines.warehouse import warehouse_file
 
@@ -38,29 +40,43 @@ def checkout(study: Study, number: int) -> Path:
         number: of a version that exists.
 
     Returns:
-        The file. Persons that were erased since are not in it.
+        The file. Persons that were erased since are not in it, but for a row each in `meta.erased`.
     """
     target = warehouse_file(study.warehouse, number)
     if target.is_file():
         return target
+    return rebuild(study, number)
+
+
+def rebuild(study: Study, number: int) -> Path:
+    """Build the DuckDB file of a version from what DVC keeps, in place of one that may stand; without the erased."""
+    target = warehouse_file(study.warehouse, number)
     repository = Repository(study.root)
     with tempfile.TemporaryDirectory(prefix="checkout-", dir=study.state) as folder:
         lake = Path(folder) / "lake"
-        fetch(study, number, Path(folder))
+        missing = fetch(study, number, Path(folder))
         params = read_params(Path(folder) / "params.yaml")
         record = version_record(number, params, repository, lake / "index.yaml", repository.commit_of(number))
         results = read_report(Path(folder) / "reports" / "validation.json").results
-        build(lake, target, record, results, params.publish)
+        build(lake, target, record, results, params.publish, missing)
     return target
 
 
-def fetch(study: Study, number: int, folder: Path) -> None:
-    """Copy a version's files, but for the recordings themselves, from DVC's cache or its remote."""
+def fetch(study: Study, number: int, folder: Path) -> list[Tombstone]:
+    """Copy a version's files, but for the recordings themselves, from DVC's cache or its remote.
+
+    Returns:
+        The tombstones of those whom the version had and who were erased since: nothing of them is copied.
+    """
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - two seconds that only this needs
 
     system = DVCFileSystem(str(study.root), rev=tag_name(number))
-    for name in ("params.yaml", "lake", "reports"):
-        for path in [name] if name.endswith(".yaml") else system.find(name):
+    tombstones = {each.pseudonym: each for each in read_tombstones(study.lake)}
+    people = {Path(path).name for path in system.ls("lake", detail=False)}
+    # Each by itself: listing an erased person's folder asks for objects that are gone.
+    places = ["params.yaml", "reports", *(f"lake/{name}" for name in sorted(people - tombstones.keys()))]
+    for name in places:
+        for path in system.find(name) if system.isdir(name) else [name]:
             relative = path.lstrip("/")
             if relative.endswith((".age", ".dvc", ".gitignore")):
                 continue
@@ -68,3 +84,4 @@ def fetch(study: Study, number: int, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with system.open(path, "rb") as source, target.open("wb") as sink:
                 shutil.copyfileobj(source, sink)
+    return [tombstones[name] for name in sorted(people & tombstones.keys())]

@@ -1,6 +1,7 @@
 """Judging what landed: whole? known person? consent? inside the protocol? seen before? Each file gets its fate."""
 
 import hashlib
+import logging
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ from pipelines.storage import Landing
 from pipelines.tables import clinical_folder
 from pipelines.vault import Person, Vault
 from schemas.faults import FAULTS, Effect, Fate
+
+log = logging.getLogger("painlake")
 
 _ACCEPTED = Reason("AWAITING_PUBLICATION", "")
 _VISIT = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+){0,3}")
@@ -93,6 +96,8 @@ class Judge:
             return None
 
     def _check_place(self, candidate: Candidate) -> None:
+        if any(self.vault.tombstone_of(part) for part in PurePosixPath(candidate.file.path).parts):
+            raise Rejection("ERASED_SUBJECT", "delivered again after the erasure; only its hash is kept")
         if not is_plain(candidate.file.path) or not candidate.file.regular:
             raise Rejection("UNSAFE_NAME", "a link, or a path of odd characters")
         if candidate.file.size > self.params.land.max_file_mb * 1e6:
@@ -124,6 +129,8 @@ class Judge:
             raise Rejection("WAITING_PAIR", "no sidecar yet")
         zone = ZoneInfo(self.params.study.timezone)
         sidecar = read_sidecar(sidecar_bytes, zone)
+        if self.vault.tombstone_of(sidecar.participant_id):
+            raise Rejection("ERASED_SUBJECT", "delivered again after the erasure; only its hash is kept")
         _, folder_id, folder_visit, _ = PurePosixPath(candidate.file.path).parts
         if sidecar.participant_id != folder_id or sidecar.visit != folder_visit:
             raise Rejection("SIDECAR_INVALID", "participant_id or visit differs from the folder's")
@@ -232,7 +239,11 @@ class Judge:
             except Rejection as unreadable:
                 reason = Reason(unreadable.code, unreadable.detail)
         sha256 = hashlib.sha256(content).hexdigest()
-        self._enter(candidate, Verdict(Fate.QUARANTINED, [reason], sha256, keep=(content, sidecar)), earlier)
+        # Of an erased person nothing may be kept.
+        kept = None if reason.code == "ERASED_SUBJECT" else (content, sidecar)
+        if kept is None:
+            log.warning("ERASED_SUBJECT: a delivery of an erased person has landed")
+        self._enter(candidate, Verdict(Fate.QUARANTINED, [reason], sha256, keep=kept), earlier)
 
     def _waited_too_long(self, earlier: list[Delivery]) -> bool:
         waiting = [e for e in earlier if "WAITING_PAIR" in e.codes]
@@ -263,8 +274,9 @@ class Judge:
             decided_at=at,
             duplicate_of=verdict.duplicate_of,
         )
-        self.vault.remember_name(entry.delivery, path)
-        self.vault.save()
+        if "ERASED_SUBJECT" not in entry.codes:
+            self.vault.remember_name(entry.delivery, path)
+            self.vault.save()
         if verdict.keep is not None:
             self.quarantine.keep(entry.delivery, path, *verdict.keep)
         self.ledger.enter(entry)

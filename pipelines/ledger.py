@@ -5,7 +5,7 @@ It knows deliveries by random-looking ids, persons by pseudonym; the hospital's 
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,9 @@ CREATE TABLE IF NOT EXISTS units (
 );
 CREATE TABLE IF NOT EXISTS dirty (
     participant TEXT PRIMARY KEY    -- whose folder may differ from the last version
+);
+CREATE TABLE IF NOT EXISTS withdrawn (
+    participant TEXT PRIMARY KEY    -- who has data in the lake and took back consent: to be erased
 );
 CREATE TABLE IF NOT EXISTS versions (
     number INTEGER PRIMARY KEY,
@@ -260,6 +263,65 @@ class Ledger:
     def clear_dirty(self) -> None:
         """A version has it all."""
         self._db.execute("DELETE FROM dirty")
+
+    # --- persons who took back their consent, and persons who are erased ---
+
+    def note_withdrawn(self, participants: Iterable[str]) -> None:
+        """Enter who is to be erased, in place of who was noted before."""
+        with self.transaction():
+            self._db.execute("DELETE FROM withdrawn")
+            self._db.executemany("INSERT INTO withdrawn VALUES (?)", [(each,) for each in participants])
+
+    def withdrawn(self) -> list[str]:
+        """Who is to be erased, sorted."""
+        return [
+            row["participant"] for row in self._db.execute("SELECT participant FROM withdrawn ORDER BY participant")
+        ]
+
+    def erase(
+        self, participant: str, deliveries: Iterable[str], rows: Iterable[str], masked: Callable[[str], str], at: str
+    ) -> int:
+        """Take a person out: their deliveries stay as counts, everything else goes, also from the file's free pages.
+
+        A delivery of somebody else that was set aside as a duplicate of an erased one is to be looked at again.
+
+        Args:
+            participant: the pseudonym.
+            deliveries: of the person; those that name the pseudonym are added.
+            rows: digests of rows of delivered tables that name nobody; those that name the pseudonym are added.
+            masked: makes of a file's SHA-256 what says nothing to others.
+            at: the time of the erasure.
+
+        Returns:
+            How many deliveries of media are erased now.
+        """
+        erased = sorted({*deliveries, *(entry.delivery for entry in self.of_participant(participant))})
+        with self.transaction():
+            for delivery in erased:
+                entry = self.find(delivery)
+                if entry is None or entry.fate is Fate.ERASED:
+                    continue
+                self._db.execute(
+                    "UPDATE deliveries SET fate = ?, reasons = '[]', participant = NULL, recording = NULL, "
+                    "duplicate_of = NULL, decided_at = ?, sha256 = ? WHERE delivery = ?",
+                    (Fate.ERASED, at, None if entry.sha256 is None else masked(entry.sha256), delivery),
+                )
+            # An empty stamp differs from every file's, so the next look takes it up.
+            self._db.executemany(
+                "UPDATE deliveries SET fate = ?, reasons = ?, stamp = '', duplicate_of = NULL, decided_at = ? "
+                "WHERE duplicate_of = ?",
+                [(Fate.DEFERRED, json.dumps([["RELEASED", ""]]), at, delivery) for delivery in erased],
+            )
+            self._db.execute("DELETE FROM table_rows WHERE participant = ?", (participant,))
+            self._db.executemany("DELETE FROM table_rows WHERE row_digest = ?", [(each,) for each in rows])
+            self._db.execute("DELETE FROM units WHERE recording LIKE ? || '-%'", (participant,))
+            self._db.execute("DELETE FROM dirty WHERE participant = ?", (participant,))
+            self._db.execute("DELETE FROM withdrawn WHERE participant = ?", (participant,))
+        # SQLite leaves what it deleted in free pages and in its log.
+        self._db.execute("VACUUM")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        placed = {entry.delivery: entry for entry in self.deliveries("media")}
+        return sum(each in placed and placed[each].fate is Fate.ERASED for each in erased)
 
     # --- versions and runs ---
 

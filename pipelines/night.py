@@ -8,12 +8,16 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pipelines.audit import AuditLog, open_audit
 from pipelines.discover import Candidate, Discovery, Look
 from pipelines.durable import remove_partials
+from pipelines.erase import Eraser
+from pipelines.erasing import Check
+from pipelines.erasure_journal import unfinished
 from pipelines.errors import PainLakeError, Reason, Rejection, UserError
-from pipelines.lake import recordings
+from pipelines.lake import people, recordings
 from pipelines.land import Accepted, Judge, set_aside
 from pipelines.ledger import Ledger
 from pipelines.params import Params
@@ -27,7 +31,7 @@ from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage, params_sha25
 from pipelines.storage import Landing, open_landing
 from pipelines.study import Study, painlake_version
 from pipelines.tables import Intake, take_tables
-from pipelines.validate import ValidationOutcome
+from pipelines.validate import ValidationOutcome, validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
 from pipelines.work import Unit, do_unit, key_of
@@ -52,12 +56,17 @@ class Night:
     ledger: Ledger
     repository: Repository
     now: datetime
+    elsewhere: tuple[Path, ...] = ()
     failures: list[str] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
-    def open(cls, study: Study) -> "Night":
+    def open(cls, study: Study, elsewhere: tuple[Path, ...] = ()) -> "Night":
         """Open a study for a run; the caller holds it.
+
+        Args:
+            study: the study.
+            elsewhere: folders outside it in which a scheduler keeps the names of its runs.
 
         Raises:
             UserError: parameters, vault or key are missing or wrong.
@@ -68,9 +77,9 @@ class Night:
         vault.settle_key()
         audit = open_audit(study, vault)
         audit.append("vault_opened", "ingest", {"people": len(vault.people)})
-        return cls(
-            study, params, vault, audit, landing, Ledger(study.ledger), Repository(study.root), datetime.now(tz=UTC)
-        )
+        now = datetime.now(tz=UTC)
+        ledger = Ledger(study.ledger)
+        return cls(study, params, vault, audit, landing, ledger, Repository(study.root), now, elsewhere)
 
     @staticmethod
     def check(study: Study) -> None:
@@ -111,7 +120,12 @@ class Night:
         """Whether an earlier run left something to do: unpublished changes, other code or parameters, no backup."""
         last = self.ledger.last_run()
         other = last is None or last["fingerprint"] != self.fingerprint()
-        return (other and self.version.has_people()) or self.version.changed() or self.version.to_push()
+        return (
+            (other and self.version.has_people())
+            or self.version.changed()
+            or self.version.to_push()
+            or (self.params.erase.on_withdrawal == "erase" and bool(self.ledger.withdrawn()))
+        )
 
     def begin(self) -> int:
         """Enter the begin of the run; returns its number."""
@@ -141,6 +155,53 @@ class Night:
         if removed:
             log.info("removed %d half-written files of an earlier run", removed)
 
+    def finish_erasures(self) -> None:
+        """Go on with erasures that were not finished; what must wait (a remote that is away) is told as a failure.
+
+        Raises:
+            PainLakeError: an erasure has not come so far that the person's data are out of the lake.
+        """
+        try:
+            self.eraser().resume()
+        except PainLakeError as error:
+            if not all("lake" in journal.done for journal in unfinished(self.study)):
+                raise
+            self.failures.append(str(error))
+
+    def note_withdrawals(self) -> None:
+        """Enter who has data in the lake and took back a needed consent: nothing more is done with those data."""
+        present = set(people(self.study.lake))
+        everyone = (person.pseudonym for person in self.vault.people)
+        gone = [pseudonym for pseudonym in everyone if pseudonym in present and self._withdrawn(pseudonym)]
+        if sorted(gone) != self.ledger.withdrawn():
+            self.ledger.note_withdrawn(gone)
+            log.warning("%d persons took back consent and are to be erased", len(gone))
+
+    def eraser(self, check: Check = validate) -> Eraser:
+        """What erases persons of this study.
+
+        Args:
+            check: looks at the lake before it is published without them.
+        """
+        return Eraser(self.study, self.params, self.vault, self.ledger, self.audit, check, self.elsewhere)
+
+    def erase_withdrawn(self, check: Check = validate) -> int:
+        """Erase everyone who took back consent, where the parameters say so; returns how many.
+
+        Args:
+            check: looks at the lake before it is published without them.
+        """
+        if self.params.erase.on_withdrawal != "erase":
+            return 0
+        done = 0
+        for pseudonym in self.ledger.withdrawn():
+            try:
+                self.eraser(check).erase(pseudonym, "consent was withdrawn")
+                done += 1
+            except PainLakeError as error:
+                self.failures.append(str(error))
+        return done
+
     def take_tables(self, discovery: Discovery) -> int:
         """Take in the delivered tables if any is new; returns how many persons' rows changed."""
         if not discovery.tables_changed:
@@ -152,6 +213,7 @@ class Night:
         changed = take_tables(intake, discovery.tables)
         self._heed_withdrawals()
         log.info("tables taken in: %d persons changed", len(changed))
+        self.note_withdrawals()
         return len(changed)
 
     def judge(self, candidate: Candidate) -> Accepted | None:
@@ -211,9 +273,10 @@ class Night:
             raise PainLakeError(f"the engines do not run on this machine: {error.code}, {error.detail}") from error
 
     def stale(self, but: Iterable[str]) -> list[Recording]:
-        """Recordings in the lake that lack a result under today's code and parameters, leaving out those named.
+        """Recordings in the lake that lack a result under today's code and parameters.
 
-        Those of people who have withdrawn consent are left as they are.
+        Args:
+            but: recordings to leave out; so are those of persons who took back their consent.
         """
         left_out = set(but)
         units = self.ledger.units_with_digests()

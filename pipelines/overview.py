@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.audit import open_audit
+from pipelines.erasure_journal import unfinished
 from pipelines.errors import Reason, UserError
 from pipelines.ledger import Ledger
 from pipelines.repository import Repository, tag_name, version_name
@@ -32,6 +33,8 @@ def overview(study: Study) -> dict[str, Any]:
             "last_run": None
             if last is None
             else {"started_at": last["started_at"], "finished_at": last["finished_at"], "outcome": last["outcome"]},
+            "to_erase": ledger.withdrawn(),
+            "erasing": [journal.pseudonym for journal in unfinished(study)],
             "warehouse": str(study.warehouse / "current") if versions else None,
         }
     finally:

@@ -208,6 +208,13 @@ class ReleaseParams(Block):
         return value
 
 
+class EraseParams(Block):
+    """The right to erasure."""
+
+    on_withdrawal: Literal["wait", "erase"] = "wait"
+    """Whether who takes back consent waits in `painlake status` for `painlake erase`, or is erased by that night."""
+
+
 class Params(Block):
     """The whole of `params.yaml`."""
 
@@ -223,9 +230,10 @@ class Params(Block):
     publish: PublishParams = PublishParams()
     version: VersionParams = VersionParams()
     release: ReleaseParams = ReleaseParams()
+    erase: EraseParams = EraseParams()
 
 
-_NO_STAGE = ("release",)
+_NO_STAGE = ("release", "erase")
 """Blocks that DVC never asks for; a study made before there was one takes its defaults."""
 
 

@@ -13,13 +13,14 @@ from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_fram
 from pipelines.errors import PainLakeError
 from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params import PublishParams
+from pipelines.vault import Tombstone
 from pipelines.views import au_summaries_sql, recording_features_sql
 from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES
 from schemas.core import Table
 from schemas.face import AU_FRAMES
 from schemas.features import AU_SUMMARIES
-from schemas.meta import DATASET_VERSION, PROVENANCE, VALIDATION
+from schemas.meta import DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
 from schemas.tables import LAKE_TABLES, TABLES, VIEWS
 from schemas.voice import VOICE_FRAMES
 
@@ -90,8 +91,13 @@ def publish(
     return target
 
 
-def build(
-    lake: Path, target: Path, version: VersionRecord, results: Sequence[CheckResult], params: PublishParams
+def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
+    lake: Path,
+    target: Path,
+    version: VersionRecord,
+    results: Sequence[CheckResult],
+    params: PublishParams,
+    erased: Sequence[Tombstone] = (),
 ) -> None:
     """Build a DuckDB file of a lake, checked against it, without making it the current one.
 
@@ -101,6 +107,7 @@ def build(
         version: what the file says about itself.
         results: of the checks on this lake.
         params: of this stage.
+        erased: whom the version had when it was published, and the lake has no more.
 
     Raises:
         PainLakeError: the built file does not hold what the lake does.
@@ -108,6 +115,7 @@ def build(
     with new_file(target) as temporary:
         with building(temporary, params.memory_limit_mb) as connection:
             expected = _fill(connection, lake, version, results, params)
+            insert_frame(connection, ERASED, _erased(erased))
         _verify(temporary, expected)
 
 
@@ -133,7 +141,7 @@ def _fill(
             paths = files(lake, table.name)
             _insert_files(connection, table, paths)
             expected[qualified(table)] = count_rows(paths)
-        elif table is not AU_SUMMARIES:
+        elif table not in {AU_SUMMARIES, ERASED}:
             frame = table.conform(frames[table.name])
             insert_frame(connection, table, frame.sort(table.key, maintain_order=True, nulls_last=True))
             expected[qualified(table)] = frames[table.name].height
@@ -170,6 +178,10 @@ def _insert_files(connection: "duckdb.DuckDBPyConnection", table: Table, paths: 
             f"INSERT INTO {qualified(table)} SELECT {selected(table)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
             [[str(path) for path in paths]],
         )
+
+
+def _erased(tombstones: Sequence[Tombstone]) -> pl.DataFrame:
+    return ERASED.frame([{"participant": each.pseudonym, "erased_at": each.erased_at} for each in tombstones])
 
 
 def _validation(results: Sequence[CheckResult]) -> pl.DataFrame:

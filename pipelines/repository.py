@@ -3,11 +3,13 @@
 import configparser
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from pipelines.durable import write_durably
@@ -101,6 +103,66 @@ class Repository:
         """Copy the current version's objects to the remote."""
         self.dvc("push")
 
+    def texts_in_history(self, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+        """Every text that tracked files ever had, on any branch, tag or the reflog, and the texts as they stand.
+
+        Args:
+            paths: which files, matched whole.
+
+        Yields:
+            The path in the study and the text; each pair once.
+        """
+        log = self.git("log", "--all", "--reflog", "-m", "--format=", "--raw", "--no-abbrev", "--no-renames", "-z")
+        parts = log.split("\0")
+        found = {
+            (name, head.split()[3])
+            for head, name in pairwise(parts)
+            if head.lstrip().startswith(":") and paths.fullmatch(name)
+        }
+        yield from self._blobs(sorted(pair for pair in found if pair[1].strip("0")))
+        for path in sorted(self._root.glob("dvc.lock")) + sorted((self._root / "lake").glob("*/*.dvc")):
+            yield path.relative_to(self._root).as_posix(), path.read_text(encoding="utf-8")
+
+    def texts_at(self, revision: str, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+        """The texts of tracked files at a commit.
+
+        Args:
+            revision: as git knows it.
+            paths: which files, matched whole.
+
+        Yields:
+            The path in the study and the text.
+        """
+        listed = [entry.partition("\t") for entry in self.git("ls-tree", "-r", "-z", revision).split("\0") if entry]
+        yield from self._blobs([(name, head.split()[2]) for head, _, name in listed if paths.fullmatch(name)])
+
+    def _blobs(self, named: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """The texts of blobs, each with its name, read in one go."""
+        if not named:
+            return
+        asked = "".join(f"{blob}\n" for _, blob in named)
+        answer = self._run(["git", "cat-file", "--batch"], given=asked).encode()
+        place = 0
+        for name, _ in named:
+            head, _, _ = answer[place:].partition(b"\n")
+            begin = place + len(head) + 1
+            size = int(head.split()[2])
+            yield name, answer[begin : begin + size].decode()
+            place = begin + size + 1
+
+    def forget_computed(self) -> list[Path]:
+        """Remove what DVC remembers of the study's files outside it: paths, times and hashes, made again when asked for.
+
+        Returns:
+            The folders that were removed.
+        """
+        asked = "from dvc.repo import Repo; print(Repo('.').site_cache_dir)"
+        folder = Path(self._run([sys.executable, "-c", asked]).strip())
+        if folder.parent.name != "repo" or not folder.is_dir():
+            return []
+        shutil.rmtree(folder)
+        return [folder]
+
     def git(self, *arguments: str) -> str:
         """Run git here; returns what it printed."""
         return self._run(["git", *arguments])
@@ -116,13 +178,19 @@ class Repository:
                     raise
                 time.sleep(1.0)
 
-    def _run(self, command: list[str], *, check: bool = True) -> str:
+    def _run(self, command: list[str], *, check: bool = True, given: str | None = None) -> str:
         # Our own folder comes first on the PATH, so that DVC's stages find this installation's `painlake`.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         quiet = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "GIT_TERMINAL_PROMPT": "0", "PATH": path}
         try:
             done = subprocess.run(
-                command, cwd=self._root, capture_output=True, text=True, check=False, env=os.environ | quiet
+                command,
+                cwd=self._root,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=os.environ | quiet,
+                input=given,
             )
         except FileNotFoundError as error:
             raise PainLakeError(f"{command[0]} is not installed: PainLake needs it to version the study") from error

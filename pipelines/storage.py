@@ -1,8 +1,8 @@
 """Where deliveries lie: a folder or an S3 bucket. The only module that speaks to S3 for us (DVC speaks for itself)."""
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,6 +176,91 @@ class S3Landing:
         except (BotoCoreError, ClientError):
             return None
         return f"{head['ContentLength']}:{head['ETag']}"
+
+
+class S3Objects:
+    """The objects below a prefix of a bucket, with all their versions: what a DVC remote is.
+
+    Args:
+        bucket: its name.
+        prefix: what all keys begin with.
+        settings: DVC's settings of the remote; what it does not set comes from boto3's standard chain.
+    """
+
+    def __init__(self, bucket: str, prefix: str, settings: Mapping[str, str]) -> None:
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._settings = settings
+
+    def _client(self) -> "S3Client":
+        import boto3  # noqa: PLC0415 - as above
+        from botocore.config import Config  # noqa: PLC0415 - as above
+
+        given = self._settings
+        session = boto3.Session(
+            aws_access_key_id=given.get("access_key_id"),
+            aws_secret_access_key=given.get("secret_access_key"),
+            aws_session_token=given.get("session_token"),
+            region_name=given.get("region"),
+            profile_name=given.get("profile"),
+        )
+        config = Config(retries={"mode": "standard", "max_attempts": 5})
+        return session.client("s3", endpoint_url=given.get("endpointurl"), config=config)
+
+    @contextmanager
+    def _asked(self) -> "Iterator[S3Client]":
+        """A client whose failures are one line.
+
+        Raises:
+            PainLakeError: the bucket cannot be reached, or refuses.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+        try:
+            yield self._client()
+        except (BotoCoreError, ClientError) as error:
+            raise PainLakeError(f"the remote s3://{self._bucket}/{self._prefix} fails: {error}") from error
+
+    def names(self, below: str = "") -> set[str]:
+        """The names below the prefix of which any version or delete marker is there.
+
+        Args:
+            below: what the names begin with.
+        """
+        with self._asked() as client:
+            return {key.removeprefix(self._prefix) for key, _ in _versions(client, self._bucket, self._prefix + below)}
+
+    def read(self, name: str) -> bytes | None:
+        """The newest version of an object, or None where there is none."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
+
+        with self._asked() as client:
+            try:
+                return client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404"}:
+                    return None
+                raise
+
+    def remove(self, name: str) -> int:
+        """Delete every version and delete marker of an object; returns how many there were.
+
+        Raises:
+            PainLakeError: a version could not be deleted, as under an object lock.
+        """
+        key = self._prefix + name
+        with self._asked() as client:
+            found = [pair for pair in _versions(client, self._bucket, key) if pair[0] == key]
+            for _, version in found:
+                client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+        return len(found)
+
+
+def _versions(client: "S3Client", bucket: str, prefix: str) -> "Iterator[tuple[str, str]]":
+    """Key and version of everything below a prefix, delete markers too; an unversioned object's version is "null"."""
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+            yield entry["Key"], entry.get("VersionId", "null")
 
 
 def read_secret(name: str) -> str:

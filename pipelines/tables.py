@@ -6,6 +6,7 @@ the earlier one, and each row has its own fate in the ledger.
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,12 +26,15 @@ from pipelines.params import Params
 from pipelines.parquet import write_parquet
 from pipelines.quarantine import Quarantine
 from pipelines.storage import LandedFile, Landing
+from pipelines.tombstone import row_of_erased, without_erased_lines
 from pipelines.vault import ConsentEvent, Person, Vault
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Table
 from schemas.faults import Fate
 from schemas.landing import CONSENT_SCOPES, DELIVERED_TABLES, DeliveredTable
 from schemas.people import PARTICIPANTS
+
+log = logging.getLogger("painlake")
 
 CLINICAL = {
     "clinical": (CLINICAL_OBSERVATIONS, "observed_at"),
@@ -110,6 +114,8 @@ def _enrol_all(intake: Intake, table: DeliveredTable, file: LandedFile) -> None:
             for name, value in row.values.items()
             if name != "participant_id"
         }
+        if intake.vault.tombstone_of(str(row.values["participant_id"])) is not None:
+            continue
         intake.vault.enrol(str(row.values["participant_id"]), enrolled, register)
     intake.vault.save()
 
@@ -141,7 +147,7 @@ def _take(intake: Intake, table: DeliveredTable, file: LandedFile) -> set[str]:
         () if rejection is None else (Reason(rejection.code, rejection.detail),), at, at,
     )  # fmt: skip
     if rejection is not None:
-        intake.quarantine.keep(delivery, file.path, content)
+        intake.quarantine.keep(delivery, file.path, without_erased_lines(content, intake.vault))
         intake.ledger.enter(entry)
         return set()
     changed = _Rows(intake, table).take(rows, delivery, file.path)
@@ -170,13 +176,18 @@ class _Rows:
             fate = Fate.PUBLISHED
             if reason is not None and digest not in self._standing:
                 fate = Fate.QUARANTINED
-                refused.append({"line": row.line, "code": reason.code, "detail": reason.detail, "text": row.text})
+                # Of an erased person nothing may be kept.
+                if reason.code != "ERASED_SUBJECT":
+                    refused.append({"line": row.line, "code": reason.code, "detail": reason.detail, "text": row.text})
             elif seen[row.text] > 1:
                 fate = Fate.DUPLICATE
             elif reason is None and person is not None:
                 self._accepted.setdefault(person.pseudonym, []).append(row)
             code = reason.code if fate is Fate.QUARANTINED and reason is not None else None
             fates.append((digest, None if person is None else person.pseudonym, fate.value, code))
+        erased = sum(code == "ERASED_SUBJECT" for *_, code in fates)
+        if erased:
+            log.warning("ERASED_SUBJECT: %d rows of %s are of erased persons", erased, self._table.name)
         changed = self._keep()
         if refused:
             content = "\n".join(json.dumps(row) for row in refused).encode()
@@ -190,8 +201,10 @@ class _Rows:
         return changed
 
     def _judge(self, row: Row) -> tuple[Person | None, Reason | None]:
-        if row.code is not None:
-            return None, Reason(row.code, f"line {row.line}: {row.detail}")
+        of_erased = row_of_erased(row.text, self._intake.vault)
+        if of_erased or row.code is not None:
+            code = "ERASED_SUBJECT" if of_erased else str(row.code)
+            return None, Reason(code, f"line {row.line}: {row.detail}")
         person = self._intake.vault.person(str(row.values["participant_id"]))
         if self._table.name == "participants" and _enrolled(row) is None:
             return person, Reason("VALUE_RANGE", f"line {row.line}: born after enrolment")

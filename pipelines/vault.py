@@ -11,6 +11,7 @@ import hmac
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -110,6 +111,15 @@ class AuditHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstone:
+    """That a person was erased, without who: a keyed digest of the ID, to know them by if they are delivered again."""
+
+    pseudonym: str
+    digest: str
+    erased_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseRecord:
     """Who was in a release, by the study's pseudonyms; what they are called there stands nowhere."""
 
@@ -146,6 +156,8 @@ class Vault:
         # A vault of before there were backups and an audit log has neither.
         self.backups = [Backup(**row) for row in content.get("backups", [])]
         self.audit_head = AuditHead(**content["audit_head"]) if content.get("audit_head") else None
+        # A vault of before the first erasure has none.
+        self._tombstones = {row["digest"]: Tombstone(**row) for row in content.get("tombstones", [])}
         self._saved = self._content()
 
     @classmethod
@@ -236,6 +248,10 @@ class Vault:
             raise UserError(f"the vault knows no {pseudonym}: it belongs to another study, or the person was erased")
         return self._by_pseudonym[pseudonym]
 
+    def knows(self, pseudonym: str) -> bool:
+        """Whether there is a person of a pseudonym."""
+        return pseudonym in self._by_pseudonym
+
     @property
     def people(self) -> list[Person]:
         """Everyone, in the order of enrolment into the vault."""
@@ -257,6 +273,42 @@ class Vault:
         else:
             person.register = register
         return person
+
+    @property
+    def tombstones(self) -> list[Tombstone]:
+        """Of everyone who was erased, in that order."""
+        return list(self._tombstones.values())
+
+    def tombstone_of(self, participant_id: str) -> Tombstone | None:
+        """The tombstone of a hospital ID, if that person was erased."""
+        return self._tombstones.get(self.digest("erased", participant_id)) if self._tombstones else None
+
+    def bury(self, pseudonym: str, erased_at: str) -> Tombstone:
+        """Note that a person is erased; who it is, is still known until `destroy`.
+
+        Raises:
+            UserError: the vault knows no such pseudonym.
+        """
+        digest = self.digest("erased", self.of_pseudonym(pseudonym).participant_id)
+        return self._tombstones.setdefault(digest, Tombstone(pseudonym, digest, erased_at))
+
+    def keep_tombstone(self, tombstone: Tombstone) -> None:
+        """Take up a tombstone that stands elsewhere: this vault may have been restored from before it."""
+        self._tombstones.setdefault(tombstone.digest, tombstone)
+
+    def destroy(self, pseudonym: str, deliveries: Iterable[str]) -> None:
+        """Forget a person: ID, key, registered facts, consent, which releases have them, and their deliveries' names."""
+        person = self._by_pseudonym.pop(pseudonym, None)
+        if person is not None:
+            del self._people[person.participant_id]
+        self.forget_in_releases(pseudonym)
+        for delivery in deliveries:
+            self._names.pop(delivery, None)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The hospital's name of each delivery."""
+        return dict(self._names)
 
     def remember_name(self, delivery: str, name: str) -> None:
         """Keep the hospital's name of a delivery; outside the vault the delivery has only its own random one."""
@@ -329,7 +381,8 @@ class Vault:
         while True:
             body = "".join(secrets.choice(_ALPHABET) for _ in range(8))
             pseudonym = f"P{body}{check_character(body)}"
-            if pseudonym not in self._by_pseudonym:
+            erased = {tombstone.pseudonym for tombstone in self._tombstones.values()}
+            if pseudonym not in self._by_pseudonym and pseudonym not in erased:
                 return pseudonym
 
     def _content(self) -> dict[str, Any]:
@@ -338,6 +391,7 @@ class Vault:
             "quarantine_identity": self._quarantine_identity,
             "names": dict(self._names),
             "people": [asdict(person) for person in self._people.values()],
+            "tombstones": [asdict(tombstone) for tombstone in self._tombstones.values()],
             # As lists, since that is what is read back and compared.
             "releases": [{**asdict(record), "people": list(record.people)} for record in self._releases],
             "backups": [asdict(backup) for backup in self.backups],

@@ -16,6 +16,7 @@ import yaml
 
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError
+from pipelines.faultpoints import fault_point
 from pipelines.lake import dataset_summary, people, recordings
 from pipelines.ledger import Ledger
 from pipelines.params import Params
@@ -94,8 +95,11 @@ class Versioning:
         """
         number = max(self.repository.versions(), default=0) + 1
         record = version_record(number, self.params, self.repository, self.study.index, commit)
+        fault_point("version.committed")
         publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
+        fault_point("version.published")
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
+        fault_point("version.tagged")
         self._settle(number)
         log.info("%s published", tag_name(number))
         return number
@@ -131,7 +135,8 @@ def write_index(lake: Path, index: Path) -> None:
     with_recordings = sorted({each.participant for each in recordings(lake)})
     code = {stage.name: stage.code_sha256() for stage in MEDIA_STAGES}
     text = "# Written by PainLake: the persons with recordings, and the code of each stage.\n"
-    text += yaml.safe_dump({"people": with_recordings, "code": code}, sort_keys=True)
+    # Sorted by hand: openSMILE imports a library that takes PyYAML's own sorting away from the whole process.
+    text += yaml.safe_dump({"code": dict(sorted(code.items())), "people": with_recordings}, sort_keys=False)
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
         write_durably(index, text.encode())
 

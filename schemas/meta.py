@@ -66,6 +66,17 @@ VALIDATION = Table(
     schema="meta",
 )  # fmt: skip
 
+ERASED = Table(
+    "erased", "person", "Who was in this version when it was published and has been erased since: only in files that were built again.",
+    (
+        Column("participant", "VARCHAR", "The pseudonym, which leads to nobody any more.", nullable=False),
+        Column("erased_at", "VARCHAR", "When, UTC, ISO 8601.", nullable=False),
+    ),
+    key=("participant",),
+    schema="meta",
+    tier=Tier.INTERNAL,
+)  # fmt: skip
+
 PROVENANCE = Table(
     "provenance", "recording and stage", "What computed each recording's features, from which bytes and with which parameters.",
     (

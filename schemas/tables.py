@@ -5,7 +5,7 @@ from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_I
 from schemas.core import Table
 from schemas.face import AU_FRAMES, AU_SUPPORT
 from schemas.features import AU_SUMMARIES, RECORDING_FEATURES
-from schemas.meta import COLUMNS, DATASET_VERSION, PROVENANCE, VALIDATION
+from schemas.meta import COLUMNS, DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
 from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
 from schemas.quality import QUALITY_MEASURES
 from schemas.voice import VOICE_FRAMES, VOICE_FUNCTIONALS
@@ -24,6 +24,7 @@ TABLES: dict[str, Table] = {
     for table in (
         PARTICIPANTS, RECORDINGS, TASKS, QUALITY_MEASURES, AU_FRAMES, AU_SUPPORT, AU_SUMMARIES, VOICE_FRAMES,
         VOICE_FUNCTIONALS, ALIGNED_FRAMES, *CLINICAL_TABLES, DATASET_VERSION, COLUMNS, VALIDATION, PROVENANCE,
+        ERASED,
     )
 }  # fmt: skip
 """Every table of the warehouse, in the order in which they are published."""

@@ -30,6 +30,7 @@ SEES_IDS = {
     "pipelines/tables.py",
     "pipelines/land.py",
     "pipelines/sidecar.py",
+    "pipelines/erase_inventory.py",
     "pipelines/synthetic/",
     "schemas/landing.py",
 }

@@ -527,3 +527,106 @@ def test_what_is_accepted_leaves_the_quarantine(study: LightStudy, hospital: Hos
     study.land()
     assert study.entry(path).codes == ("AWAITING_PUBLICATION",)
     assert not study.quarantine.path(delivery).exists()
+
+
+# --- erased persons ---
+
+
+def erased(study: LightStudy, participant_id: str = ID) -> str:
+    """Erase a person from the vault, as far as landing has to do with it; gives their pseudonym."""
+    person = study.vault.person(participant_id)
+    assert person is not None
+    study.vault.bury(person.pseudonym, "2026-05-01T00:00:00+00:00")
+    study.vault.destroy(person.pseudonym, list(study.vault.names))
+    study.vault.save()
+    return person.pseudonym
+
+
+def test_a_returning_file_of_an_erased_person_is_known_and_only_its_hash_is_kept(
+    study: LightStudy, hospital: Hospital, caplog: pytest.LogCaptureFixture
+) -> None:
+    hospital.admit()
+    study.land()
+    erased(study)
+    path = hospital.film(MP4)
+    assert study.land() == []
+    entry = study.entry(path)
+    assert (entry.fate, entry.codes) == (Fate.QUARANTINED, ("ERASED_SUBJECT",))
+    assert entry.sha256 == hashlib.sha256(MP4).hexdigest()
+    assert entry.participant is None
+    assert list(study.study.quarantine.iterdir()) == []
+    assert study.vault.name_of(entry.delivery) is None
+    assert "ERASED_SUBJECT" in caplog.text
+    assert ID not in caplog.text
+
+
+@pytest.mark.parametrize("what", ["lonely sidecar", "no sidecar", "another folder", "another type"])
+def test_however_it_returns_nothing_of_it_is_kept(study: LightStudy, hospital: Hospital, what: str) -> None:
+    hospital.admit()
+    study.land()
+    erased(study)
+    if what == "lonely sidecar":
+        hospital.describe(f"recordings/{ID}/V1/film.mp4")
+    elif what == "another folder":
+        hospital.film(MP4, participant_id="MRN-other", sidecar={"participant_id": ID})
+    else:
+        hospital.write(f"recordings/{ID}/V1/film.{'mp4' if what == 'no sidecar' else 'txt'}", MP4)
+    assert study.land() == []
+    (entry,) = [each for each in study.ledger.deliveries() if each.kind != "table"]
+    assert entry.codes == ("ERASED_SUBJECT",)
+    assert list(study.study.quarantine.iterdir()) == []
+    assert study.vault.names.keys() & {entry.delivery} == set()
+
+
+def test_an_erased_persons_rows_are_refused_and_not_kept_and_nobody_is_enrolled_again(
+    study: LightStudy, hospital: Hospital
+) -> None:
+    hospital.admit()
+    hospital.admit("MRN-other")
+    study.land()
+    erased(study)
+    hospital.score("99", participant_id=ID)
+    hospital.score("6", participant_id="MRN-other")
+    hospital.consent(participant_id=ID)
+    study.land()
+    assert study.vault.person(ID) is None
+    assert study.rows("clinical") == {"landed": 2, "published": 1, "quarantined": 1}
+    assert study.ledger.status()["reasons"]["ERASED_SUBJECT"] >= 1
+    kept = [study.quarantine.fetch(path.stem) for path in study.study.quarantine.glob("*.age")]
+    assert ID.encode() not in b"".join(each[1] for each in kept if each is not None)
+
+
+def test_a_table_that_cannot_be_read_is_kept_without_an_erased_persons_lines(
+    study: LightStudy, hospital: Hospital
+) -> None:
+    hospital.admit()
+    study.land()
+    erased(study)
+    hospital.write("clinical.csv", f"who;what\n{ID};1\nMRN-other;2\n".encode())
+    study.land()
+    (path,) = study.study.quarantine.glob("*.age")
+    kept = study.quarantine.fetch(path.stem)
+    assert kept is not None
+    assert kept[1] == b"who;what\nMRN-other;2\n"
+
+
+def test_an_erased_persons_ledger_row_stands_as_a_count_and_the_landing_copy_is_left_alone(
+    study: LightStudy, hospital: Hospital
+) -> None:
+    hospital.admit()
+    hospital.admit("MRN-other")
+    path = hospital.film(MP4)
+    twin = hospital.film(MP4, participant_id="MRN-other")
+    study.night()
+    study.publish()
+    assert study.entry(twin).fate is Fate.DUPLICATE
+    pseudonym = erased(study)
+    count = study.ledger.erase(pseudonym, [], [], lambda text: study.vault.digest("erased bytes", text), "2026-06-02")
+    assert count == 1
+    assert study.entry(path).fate is Fate.ERASED
+    assert study.ledger.status()["balanced"]
+    assert pseudonym.encode() not in study.study.ledger.read_bytes()
+    # What was a duplicate of the erased is nobody's duplicate any more.
+    (accepted,) = study.land()
+    assert accepted.path == twin
+    assert study.entry(path).fate is Fate.ERASED

@@ -27,7 +27,7 @@ def test_what_the_lake_holds_is_published_under_the_same_declaration() -> None:
 
 def test_the_tables_of_analysts_stand_in_main_and_those_about_the_tables_in_meta() -> None:
     of_meta = {table.name for table in TABLES.values() if table.schema == "meta"}
-    assert of_meta == {"dataset_version", "columns", "validation", "provenance"}
+    assert of_meta == {"dataset_version", "columns", "validation", "provenance", "erased"}
 
 
 def test_each_intensity_is_summed_up_and_each_presence_becomes_a_share() -> None:

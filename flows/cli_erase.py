@@ -1,0 +1,60 @@
+"""Commands on the right to erasure, and the proof that what is left is whole."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from flows.command import JsonOption, StudyOption, plainly, print_json, root_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(plainly(erase))
+    app.command()(plainly(verify))
+
+
+def erase(
+    context: typer.Context,
+    person: Annotated[str | None, typer.Argument(metavar="PARTICIPANT_ID", help="The hospital's ID.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept on the receipt for good, so without a name or an ID.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with every unfinished erasure.")] = False,
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a person for good: from vault, lake, every version, remotes and quarantine, with a receipt."""
+    from flows.erase import erase_person, resume_erasures
+    from flows.report import erased
+    from pipelines.errors import UserError
+
+    root = root_of(context, study)
+    if resume:
+        receipts = resume_erasures(root)
+    elif person is None or not reason.strip():
+        raise UserError("name a PARTICIPANT_ID and say why with --reason, or go on with --resume")
+    else:
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UserError("erasure cannot be undone: say --yes where nobody can be asked")
+            typer.confirm("This cannot be undone. Erase this person from every version?", abort=True, err=True)
+        receipts = [erase_person(root, person.strip(), reason.strip())]
+    if as_json:
+        print_json(receipts if resume else receipts[0])
+    else:
+        typer.echo(erased(root, receipts))
+
+
+def verify(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Rehash every object of every version, and hold ledger, lake, DVC and warehouse against each other."""
+    from flows.report import verified
+    from pipelines.study import open_study
+    from pipelines.verify import verify as look
+
+    found = look(open_study(root_of(context, study)))
+    if as_json:
+        print_json(found.document)
+    else:
+        typer.echo(verified(found.document))
+    if found.wrong:
+        raise typer.Exit(1)

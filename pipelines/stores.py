@@ -1,0 +1,191 @@
+"""Where DVC keeps objects: its cache and every configured remote, looked into and emptied by our own index of hashes.
+
+Cache and remotes have one layout: `files/md5/ab/cdef…`; a folder's object ends in `.dir` and lists its files.
+"""
+
+import configparser
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.storage import S3Objects
+from pipelines.study import Study
+
+_OBJECTS = "files/md5/"
+_RUNS = "runs/"
+
+
+class Store(Protocol):
+    """A place with objects."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: `cache`, or `remote` and the remote's name."""
+
+    def read(self, oid: str) -> bytes | None:
+        """An object's bytes, or None where it is not there."""
+
+    def objects(self) -> set[str]:
+        """The hashes of all objects."""
+
+    def remove(self, oid: str) -> int:
+        """Remove an object with all its versions; returns how many there were."""
+
+    def remove_runs_naming(self, text: bytes) -> int:
+        """Remove the entries of DVC's run cache that hold a text; returns how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStore:
+    """A cache or remote in a folder."""
+
+    name: str
+    root: Path
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder holds any objects: one that does not may be a volume that is not mounted."""
+        return (self.root / _OBJECTS).is_dir()
+
+    def path(self, oid: str) -> Path:
+        """Where an object stands."""
+        return self.root / _OBJECTS / oid[:2] / oid[2:]
+
+    def read(self, oid: str) -> bytes | None:
+        """An object's bytes."""
+        try:
+            return self.path(oid).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def objects(self) -> set[str]:
+        """The hashes of all objects."""
+        return {path.parent.name + path.name for path in (self.root / _OBJECTS).glob("??/*") if path.is_file()}
+
+    def remove(self, oid: str) -> int:
+        """Remove an object, and its folder if that is empty then."""
+        path = self.path(oid)
+        if not path.is_file():
+            return 0
+        path.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+        return 1
+
+    def remove_runs_naming(self, text: bytes) -> int:
+        """Remove the entries of DVC's run cache that hold a text."""
+        naming = [path for path in (self.root / _RUNS).rglob("*") if path.is_file() and text in path.read_bytes()]
+        for path in naming:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        return len(naming)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Store:
+    """A remote in a bucket."""
+
+    name: str
+    bucket: S3Objects
+
+    def read(self, oid: str) -> bytes | None:
+        """An object's newest bytes."""
+        return self.bucket.read(_key(oid))
+
+    def objects(self) -> set[str]:
+        """The hashes of all objects of which any version is left."""
+        return {name.removeprefix(_OBJECTS).replace("/", "") for name in self.bucket.names(_OBJECTS)}
+
+    def remove(self, oid: str) -> int:
+        """Remove all versions and delete markers of an object."""
+        return self.bucket.remove(_key(oid))
+
+    def remove_runs_naming(self, text: bytes) -> int:
+        """Remove the entries of DVC's run cache that hold a text."""
+        naming = [name for name in self.bucket.names(_RUNS) if text in (self.bucket.read(name) or b"")]
+        return sum(self.bucket.remove(name) > 0 for name in naming)
+
+
+def _key(oid: str) -> str:
+    return f"{_OBJECTS}{oid[:2]}/{oid[2:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All places with objects of a study.
+
+    Args:
+        cache: DVC's cache.
+        remotes: those that we can look into.
+        unreachable: names of configured remotes of other kinds, which are beyond our reach.
+    """
+
+    cache: FolderStore
+    remotes: tuple[Store, ...]
+    unreachable: tuple[str, ...] = ()
+    _folders: dict[str, dict[str, str] | None] = field(default_factory=dict, repr=False)
+
+    def files_of(self, folder: str) -> dict[str, str] | None:
+        """What a folder's object lists, by path, from the first place that has it; None where none has."""
+        if folder not in self._folders:
+            content = next((c for store in self.places if (c := store.read(folder)) is not None), None)
+            listed = None if content is None else json.loads(content)
+            self._folders[folder] = None if listed is None else {row["relpath"]: row["md5"] for row in listed}
+        return self._folders[folder]
+
+    @property
+    def places(self) -> tuple[Store, ...]:
+        """Cache and remotes."""
+        return (self.cache, *self.remotes)
+
+
+def stores_of(study: Study) -> Stores:
+    """The stores of a study, as DVC's settings in it say."""
+    config = configparser.ConfigParser(interpolation=None)
+    settings_folder = study.root / ".dvc"
+    config.read([settings_folder / "config", settings_folder / "config.local"], encoding="utf-8")
+    cache = settings_folder / config.get("cache", "dir", fallback="cache")
+    remotes: list[Store] = []
+    unreachable = []
+    for section in config.sections():
+        if not section.strip("'").startswith("remote "):
+            continue
+        name = f"remote {section.strip(chr(39)).removeprefix('remote ').strip(chr(34))}"
+        settings = dict(config[section])
+        store = _remote(name, settings, settings_folder)
+        if store is None:
+            unreachable.append(f"{name} ({settings.get('url', 'without a url')})")
+        else:
+            remotes.append(store)
+    return Stores(FolderStore("cache", cache), tuple(remotes), tuple(unreachable))
+
+
+def _remote(name: str, settings: Mapping[str, str], beside: Path) -> Store | None:
+    url = settings.get("url", "")
+    if url.startswith("s3://"):
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        return S3Store(name, S3Objects(bucket, prefix, settings))
+    if "://" in url or not url:
+        return None
+    # DVC reads a relative path from the folder of its settings.
+    return FolderStore(name, beside / url)
+
+
+def damaged(store: FolderStore, oids: Iterable[str]) -> list[str]:
+    """Objects whose bytes are not what their name says, by DVC's rules: the MD5 of the bytes."""
+    return [oid for oid in oids if (path := store.path(oid)).is_file() and _md5(path) != oid.removesuffix(".dir")]
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        # DVC names objects so; it guards against damage, not against an attacker.
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def md5_of(path: Path) -> str:
+    """A file's hash as DVC names its object."""
+    return _md5(path)
