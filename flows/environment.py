@@ -22,6 +22,9 @@ _UNLESS_SET = {
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "painlake",
     "PREFECT_UI_ENABLED": "false",
+    # The catalogue of block types is of no use here, and its examples ("sk-1234567890") look like identities to
+    # whoever searches Prefect's database for one.
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
 
