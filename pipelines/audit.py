@@ -24,7 +24,8 @@ from typing import Any, Self
 from pipelines.durable import sync
 from pipelines.ledger import Ledger
 from pipelines.study import Study
-from pipelines.vault import AuditHead, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import AuditHead
 
 Detail = Mapping[str, str | int | list[str] | None]
 

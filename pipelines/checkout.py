@@ -11,7 +11,7 @@ from pipelines.repository import Repository, tag_name, version_name
 from pipelines.study import Study
 from pipelines.tombstone import read_tombstones
 from pipelines.validate import read_report
-from pipelines.vault import Tombstone
+from pipelines.vault_records import Tombstone
 from pipelines.version import version_record
 from pipelines.warehouse import warehouse_file
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from pipelines.calendar import age_a
 from pipelines.errors import Rejection
 from pipelines.params import LandParams, ProtocolParams
-from pipelines.vault import Person
+from pipelines.vault_records import Person
 
 
 def check_person(person: Person, land: LandParams, protocol: ProtocolParams, at: datetime, now: datetime) -> None:

@@ -21,7 +21,8 @@ from pipelines.recording import Recording
 from pipelines.sidecar import Sidecar, read_sidecar
 from pipelines.storage import Landing
 from pipelines.tables import clinical_folder
-from pipelines.vault import Person, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import Person
 from schemas.faults import FAULTS, Effect, Fate
 
 log = logging.getLogger("painlake")

@@ -13,7 +13,7 @@ from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_fram
 from pipelines.errors import PainLakeError
 from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params import PublishParams
-from pipelines.vault import Tombstone
+from pipelines.vault_records import Tombstone
 from pipelines.views import au_summaries_sql, recording_features_sql
 from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES

@@ -32,7 +32,8 @@ from pipelines.release_files import Contents, Facts, write_warehouse
 from pipelines.release_report import report_of, write_texts
 from pipelines.release_tables import Changes, Rules, first_days, release_rows
 from pipelines.study import Study, painlake_version
-from pipelines.vault import ReleaseRecord, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import ReleaseRecord
 from pipelines.views import quoted
 from pipelines.warehouse import current_file, open_warehouse
 from schemas.aligned import ALIGNED_FRAMES

@@ -27,7 +27,8 @@ from pipelines.parquet import write_parquet
 from pipelines.quarantine import Quarantine
 from pipelines.storage import LandedFile, Landing
 from pipelines.tombstone import row_of_erased, without_erased_lines
-from pipelines.vault import ConsentEvent, Person, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import ConsentEvent, Person
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Table
 from schemas.faults import Fate

@@ -13,7 +13,8 @@ import yaml
 
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError
-from pipelines.vault import Tombstone, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import Tombstone
 
 _FILE = "tombstones.yaml"
 _HEADER = """\

@@ -13,8 +13,9 @@ from pipelines.audit import AuditLog, open_audit
 from pipelines.durable import remove_partials, write_durably
 from pipelines.errors import PainLakeError, UserError
 from pipelines.study import Study
-from pipelines.vault import Backup, Vault, check_character
+from pipelines.vault import Vault, check_character
 from pipelines.vault_key import key_id, key_place, new_key, read_key, write_key
+from pipelines.vault_records import Backup
 from schemas.people import PARTICIPANT
 
 

@@ -18,7 +18,7 @@ ONLY = {
     "boto3": {"pipelines/storage.py"},
     "botocore": {"pipelines/storage.py"},
     "dvc": {"pipelines/checkout.py"},
-    "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/pseudonymise.py"},
+    "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py"},
     "mediapipe": {"pipelines/landmarker.py", "pipelines/face.py", "pipelines/face_model.py", "pipelines/face_geometry.py"},
     "opensmile": {"pipelines/voice.py"},
     "parselmouth": {"pipelines/synthetic/"},
@@ -27,6 +27,7 @@ ONLY = {
 
 SEES_IDS = {
     "pipelines/vault.py",
+    "pipelines/vault_records.py",
     "pipelines/tables.py",
     "pipelines/land.py",
     "pipelines/sidecar.py",

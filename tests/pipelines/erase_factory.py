@@ -16,7 +16,8 @@ from pipelines.quarantine import Quarantine
 from pipelines.repository import Repository
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, report_bytes
-from pipelines.vault import ConsentEvent, Person, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import ConsentEvent, Person
 from pipelines.version import Versioning
 from schemas.faults import Fate
 from tests.pipelines.lake_factory import pseudonym, recording_name, write_person, write_recording

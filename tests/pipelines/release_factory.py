@@ -8,7 +8,8 @@ from expectations.results import CheckResult
 from pipelines.params import PublishParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.study import Study
-from pipelines.vault import ConsentEvent, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import ConsentEvent
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.people import PARTICIPANTS
 from tests.pipelines.lake_factory import pseudonym, write_clinical, write_recording

@@ -11,7 +11,8 @@ import pytest
 from pipelines.audit import AuditLog, Entry, Event, open_audit, read_audit, verify
 from pipelines.durable import sync
 from pipelines.ledger import Delivery
-from pipelines.vault import AuditHead, Vault
+from pipelines.vault import Vault
+from pipelines.vault_records import AuditHead
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import ID, LightStudy
 

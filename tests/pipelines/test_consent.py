@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.consent import check_person
 from pipelines.errors import Rejection
 from pipelines.params import LandParams, ProtocolParams
-from pipelines.vault import ConsentEvent, Person
+from pipelines.vault_records import ConsentEvent, Person
 
 SCOPES = ("recording", "ai_research")
 AT, NOW = datetime(2026, 3, 15, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)

@@ -19,8 +19,9 @@ from pipelines.errors import PainLakeError, RunInProgressError, UserError
 from pipelines.lake import recordings
 from pipelines.release import choose, release
 from pipelines.study import Study
-from pipelines.vault import ConsentEvent, Vault
+from pipelines.vault import Vault
 from pipelines.vault_key import KEY_FILE_VARIABLE
+from pipelines.vault_records import ConsentEvent
 from schemas.releases import PROFILES, Profile, released_tables
 from tests.pipelines.lake_factory import RECORDED_AT_MIN, pseudonym, recording_name
 from tests.pipelines.release_factory import (

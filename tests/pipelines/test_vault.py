@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import UserError
-from pipelines.vault import FOLDER_VARIABLE, ConsentEvent, Vault, check_character
+from pipelines.vault import FOLDER_VARIABLE, Vault, check_character
 from pipelines.vault_key import KEY_FILE_VARIABLE, KEY_VARIABLE
+from pipelines.vault_records import ConsentEvent
 from schemas.people import PARTICIPANT
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

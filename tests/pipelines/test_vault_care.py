@@ -12,9 +12,10 @@ import pytest
 from pipelines.audit import read_audit, verify
 from pipelines.errors import RunInProgressError, UserError
 from pipelines.study import Study
-from pipelines.vault import Backup, Vault
+from pipelines.vault import Vault
 from pipelines.vault_care import back_up, check_vault, make_vault, rotate_key
 from pipelines.vault_key import KEY_FILE_VARIABLE, KEY_VARIABLE, key_id, new_key, read_key, write_key
+from pipelines.vault_records import Backup
 from tests.pipelines.landing_factory import LightStudy
 
 ROOT = Path(__file__).parents[2]
