@@ -274,9 +274,12 @@ class Ledger:
 
     def withdrawn(self) -> list[str]:
         """Who is to be erased, sorted."""
-        return [
-            row["participant"] for row in self._db.execute("SELECT participant FROM withdrawn ORDER BY participant")
-        ]
+        try:
+            rows = self._db.execute("SELECT participant FROM withdrawn ORDER BY participant").fetchall()
+        except sqlite3.OperationalError:
+            # Read only, and the ledger is of before there was such a list: its next run makes it.
+            return []
+        return [row["participant"] for row in rows]
 
     def erase(
         self, participant: str, deliveries: Iterable[str], rows: Iterable[str], masked: Callable[[str], str], at: str

@@ -180,3 +180,13 @@ def test_a_reader_sees_what_is_whole_while_a_run_writes_and_cannot_write(path: P
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.mark_dirty("P1")
     reader.close()
+
+
+def test_a_ledger_of_before_there_were_withdrawals_can_be_looked_into(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with sqlite3.connect(path) as older:
+        older.execute("DROP TABLE withdrawn")
+    ledger = Ledger(path, read_only=True)
+    assert ledger.withdrawn() == []
+    ledger.close()
