@@ -99,9 +99,9 @@ class Repository:
         seconds = int(self.git("show", "--no-patch", "--format=%ct", commit))
         return datetime.fromtimestamp(seconds, tz=UTC).isoformat()
 
-    def push(self, *, all_versions: bool = False) -> None:
-        """Copy objects to the remote: the current version's, or those of all versions where more than one is due."""
-        self.dvc("push", *(["--all-tags"] if all_versions else []))
+    def push(self) -> None:
+        """Copy the current version's objects to the remote."""
+        self.dvc("push")
 
     def texts_in_history(self, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:
         """Every text that tracked files ever had, on any branch, tag or the reflog, and the texts as they stand.

@@ -48,10 +48,8 @@ class Versioning:
 
     def to_push(self) -> bool:
         """Whether the remote lacks a version."""
-        return bool(self._unpushed()) and self.params.version.push and self.repository.has_remote
-
-    def _unpushed(self) -> list[int]:
-        return [version["number"] for version in self.ledger.versions() if version["pushed_at"] is None]
+        unpushed = any(version["pushed_at"] is None for version in self.ledger.versions())
+        return unpushed and self.params.version.push and self.repository.has_remote
 
     def commit(self) -> str | None:
         """Enter the lake into DVC and git.
@@ -111,7 +109,7 @@ class Versioning:
         if not self.to_push():
             return True
         try:
-            self.repository.push(all_versions=len(self._unpushed()) > 1)
+            self.repository.push()
         except PainLakeError as error:
             log.warning("NOT_BACKED_UP: %s", error)
             return False
