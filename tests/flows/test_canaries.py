@@ -18,6 +18,8 @@ from tests.flows.conftest import painlake, status
 from tests.flows.hospital import Delivery, deliver, register
 from tests.pipelines.canary_factory import FILES
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = {name: f"PT-{number}" for number, name in enumerate(FILES, 8101)}
 AGE = b"age-encryption.org/v1"
 

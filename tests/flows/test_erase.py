@@ -11,6 +11,8 @@ from pipelines.study import Study
 from tests.flows.conftest import ask, painlake, status
 from tests.flows.hospital import Delivery, deliver, film_face, register
 
+pytestmark = pytest.mark.slow
+
 Ingest = Callable[[Study], dict[str, Any]]
 WITHDRAWN = "2026-03-01T09:00:00+01:00"
 

@@ -9,6 +9,8 @@ from pipelines.verify import verify
 from tests.flows.test_s3 import client, s3  # noqa: F401 - a fixture is asked for by its name
 from tests.pipelines.erase_factory import erase, make
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_version_and_delete_marker_of_the_persons_objects_goes(
     s3: dict[str, str],  # noqa: F811 - the fixture

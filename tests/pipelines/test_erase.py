@@ -33,6 +33,8 @@ from pipelines.warehouse import current_file, open_warehouse
 from tests.pipelines.erase_factory import FILM, PERSON, WHO, erase, make, passes
 from tests.pipelines.lake_factory import pseudonym, recording_name
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 OTHERS = [pseudonym(2), pseudonym(3)]
 
