@@ -92,7 +92,7 @@ def test_a_default_written_out_is_the_default() -> None:
 
 def test_the_code_of_all_that_a_stage_imports_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stages._imported("pipelines.consent") == {
-        "pipelines.consent", "pipelines.calendar", "pipelines.vault", "pipelines.vault_key", "pipelines.storage",
+        "pipelines.consent", "pipelines.calendar", "pipelines.vault_records",
     }  # fmt: skip
     before = stage("pipelines.consent").code_sha256()
     true_source = stages._source
