@@ -116,7 +116,7 @@ def _project_files() -> list[Path]:
 
 
 # Written in halves, so that this file is no finding itself.
-REGISTRIES = ("pypi" + ".org", "python" + "hosted.org", "deb.debian" + ".org", "/simple" + "/", "index" + "-url")
+REGISTRIES = ("py" + "pi.org", "python" + "hosted", "deb" + ".debian", "/simple" + "/", "index" + "-url")
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "/opt/py" + "pi", "/Us" + "ers/")
 
 
