@@ -17,6 +17,7 @@ from pipelines.erase import Eraser
 from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
 from pipelines.errors import PainLakeError, Reason, Rejection, UserError
+from pipelines.handover import within_reach
 from pipelines.lake import people, recordings
 from pipelines.land import Accepted, Judge, set_aside
 from pipelines.ledger import Ledger
@@ -306,11 +307,12 @@ class Night:
         """Bring an accepted delivery into the lake; None where it had to be set aside."""
         recording = accepted.recording
         person = self.vault.of_pseudonym(recording.participant)
-        source = Source(self.landing, accepted.path, accepted.suffix, accepted.sha256)
         with self._lock:
             self.ledger.mark_dirty(recording.participant)
         try:
-            done = workers.run(pseudonymise, source, recording, person.recipient, self.study.lake)
+            with within_reach(self.landing, accepted.path) as reachable:
+                source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
+                done = workers.run(pseudonymise, source, recording, person.recipient, self.study.lake)
         except Rejection as error:
             self._set_aside(accepted, Reason(error.code, error.detail))
             return None
