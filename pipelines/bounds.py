@@ -4,6 +4,7 @@ Like the limits on memory and time, the bounds are of the process that decodes: 
 They decide whether a recording is measured, never what is measured.
 """
 
+import mmap
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import cast
@@ -66,6 +67,31 @@ def check_picture(width_px: int, height_px: int) -> None:
             "RESOURCE_LIMIT",
             f"pictures of {width_px} x {height_px}, at most {bounds.max_picture_mpx:g} Mpx are decoded",
         )
+
+
+_ROOM_BYTES = 256_000_000
+"""A few of the largest pictures."""
+
+
+def check_room(error: BaseException | None = None) -> None:
+    """See whether decoding can have failed, or left out a picture, for want of memory rather than by the file's fault.
+
+    FFmpeg's decoders call both invalid data. What is measured must not hang on how much memory there was.
+
+    Args:
+        error: what FFmpeg said, if it said something.
+
+    Raises:
+        MemoryError: it was refused memory, or there is not room for a few pictures.
+    """
+    if isinstance(error, MemoryError):
+        # A plain one: who catches FFmpeg's errors takes its own for damage.
+        raise MemoryError("FFmpeg was refused memory") from error
+    try:
+        # Asking is all: memory that nobody writes to is not taken.
+        mmap.mmap(-1, _ROOM_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as full:
+        raise MemoryError("no room for a few pictures") from full
 
 
 def _check(what: str, found: int, largest: int) -> None:

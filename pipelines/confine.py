@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pipelines.params import StudyParams
 from pipelines.seccomp import forbid_network, has_network
+
+if TYPE_CHECKING:
+    # It brings polars, which a worker loads when it has something to do with it.
+    from pipelines.params import StudyParams
 
 _MB = 1_000_000
 _PR_SET_DUMPABLE = 4
@@ -49,7 +52,7 @@ class Limits:
     require_isolation: bool = False
 
     @classmethod
-    def of(cls, params: StudyParams) -> Self:
+    def of(cls, params: "StudyParams") -> Self:
         """The limits that a study sets to what decodes its recordings."""
         return cls(
             params.unit_timeout_s,

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from pipelines.bounds import check_declared, check_picture
+from pipelines.bounds import check_declared, check_picture, check_room
 from pipelines.errors import Rejection
 
 
@@ -68,12 +68,12 @@ def open_media(media: bytes) -> InputContainer:
     Raises:
         Rejection: `NO_INDEX` or `TYPE_MISMATCH` where no demuxer can read them, `RESOURCE_LIMIT` where they declare
             more than `pipelines.bounds` allows.
+        MemoryError: the memory is at its end.
     """
     try:
         container = av.open(io.BytesIO(media), mode="r", metadata_errors="replace")
-    except MemoryError:
-        raise
     except (av.error.FFmpegError, ValueError) as error:
+        check_room(error)
         if media[4:8] in _BOXES and b"moov" not in media:
             raise Rejection("NO_INDEX", "the container has no index") from error
         raise Rejection("TYPE_MISMATCH", f"no demuxer can open it: {type(error).__name__}") from error
@@ -163,27 +163,30 @@ def read_packets(container: InputContainer, *streams: av.VideoStream | av.AudioS
     """The packets of some tracks, in the file's order, and one without content for each track at the end.
 
     Raises:
-        MemoryError: the demuxer ran out of memory; not as FFmpeg's error, which could pass for a damaged file.
+        MemoryError: the memory is at its end, so that what was read may not be all there is.
         av.error.FFmpegError: the container is damaged.
     """
     try:
         yield from container.demux(*streams)
-    except av.error.MemoryError as error:
-        raise MemoryError("the demuxer ran out of memory") from error
+    except av.error.FFmpegError as error:
+        check_room(error)
+        raise
+    check_room()
 
 
 def decode_packet(packet: "av.Packet[Any]") -> list[Any]:
     """The frames that a packet completes.
 
     Raises:
-        MemoryError: the decoder ran out of memory; not as FFmpeg's error, which could pass for a damaged packet.
+        MemoryError: the memory is at its end, so that the packet need not be damaged.
         av.error.FFmpegError: it is damaged.
         Rejection: `RESOURCE_LIMIT` for a picture larger than the container declared and `pipelines.bounds` allows.
     """
     try:
         frames: list[Any] = packet.decode()
-    except av.error.MemoryError as error:
-        raise MemoryError("the decoder ran out of memory") from error
+    except av.error.FFmpegError as error:
+        check_room(error)
+        raise
     for frame in frames:
         if isinstance(frame, av.VideoFrame):
             check_picture(frame.width, frame.height)

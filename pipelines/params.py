@@ -34,7 +34,7 @@ class StudyParams(Block):
     unit_cpu_s: float = Field(default=600.0, ge=1)
     """How long it may compute."""
     worker_memory_mb: int = Field(default=4000, ge=1000)
-    """What a worker may take; what asks for more is refused, and is RESOURCE_LIMIT."""
+    """What a worker may take; more is refused (RESOURCE_LIMIT). Stripping a file takes four times its size."""
     max_picture_mpx: float = Field(default=16.0, gt=0)
     """Larger pictures are not decoded; 4K has 8.9."""
     require_isolation: bool = True

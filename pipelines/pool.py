@@ -1,5 +1,6 @@
 """Worker processes: a decoder that crashes, hangs or runs wild costs one recording, not the run."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -211,6 +212,9 @@ def _do(limits: Limits, function: Callable[..., T], arguments: tuple[Any, ...]) 
     except MemoryError:
         # A plain one: FFmpeg's own cannot be sent from process to process.
         raise MemoryError from None
+    finally:
+        # A container that was read is a ring of objects, and keeps the whole file until somebody looks for such rings.
+        gc.collect()
 
 
 def _kills() -> int:

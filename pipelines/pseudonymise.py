@@ -73,7 +73,14 @@ def open_recording(lake: Path, recording: Recording, identity: str) -> bytes:
 
     Raises:
         pyrage.DecryptError: the file is damaged or another person's.
+        MemoryError: there is none for it.
     """
     sealed = (recordings_folder(lake, recording.participant) / f"{recording.recording}.age").read_bytes()
-    media: bytes = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(identity)])
+    try:
+        media: bytes = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(identity)])
+    except pyrage.DecryptError as error:
+        # The same error stands for all that can go wrong, and this is not the file's fault.
+        if "out of memory" in str(error):
+            raise MemoryError(str(error)) from error
+        raise
     return media

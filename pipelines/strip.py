@@ -19,6 +19,7 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
+from pipelines.bounds import check_room
 from pipelines.boxes import check_boxes
 from pipelines.chunks import check_chunks
 from pipelines.elements import check_elements, void_tags
@@ -94,9 +95,8 @@ def strip(media: bytes, suffix: str) -> Stripped:
         try:
             with av.open(out, "w", format=container, options=dict(_OPTIONS[container])) as sink:
                 _copy(source, streams, sink, rotation_deg)
-        except MemoryError:
-            raise
         except av.error.FFmpegError as error:
+            check_room(error)
             raise Rejection("TRUNCATED", f"its packets cannot be copied: {type(error).__name__}") from error
         planted = set(_planted(source))
     stripped = _FINISH[container](out.getvalue())
