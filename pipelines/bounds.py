@@ -86,7 +86,7 @@ def check_room(error: BaseException | None = None) -> None:
     """
     if isinstance(error, MemoryError):
         # A plain one: who catches FFmpeg's errors takes its own for damage.
-        raise MemoryError("FFmpeg was refused memory") from error
+        raise MemoryError("FFmpeg was refused memory") from error  # noqa: TRY004 - it is no wrong type
     try:
         # Asking is all: memory that nobody writes to is not taken.
         mmap.mmap(-1, _ROOM_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
