@@ -8,12 +8,13 @@ from pathlib import Path
 from flows.environment import traces_elsewhere
 from flows.logs import logging_to
 from flows.progress import Progress, Silent
-from pipelines.discover import Discovery
+from pipelines.discover import Candidate, Discovery
 from pipelines.land import Accepted
 from pipelines.night import Night
 from pipelines.pool import Workers
 from pipelines.recording import Recording
 from pipelines.study import open_study
+from pipelines.withdrawals import note_withdrawals
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class Session:
     night: Night
     discovery: Discovery
     progress: Progress
+    to_judge: list[Candidate] | None = None
     accepted: dict[str, Accepted] = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
     workers: Workers | None = None
@@ -74,7 +76,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
             night.clean_up()
             if resume:
                 night.finish_erasures()
-                night.note_withdrawals()
+                note_withdrawals(night.desk)
             session = Session(night, night.look(), progress or Silent())
             _current.append(session)
             yield session

@@ -39,6 +39,10 @@ class StudyParams(Block):
     """Larger pictures are not decoded; 4K has 8.9."""
     require_isolation: bool = True
     """Do nothing on a machine that cannot limit the memory and the network of workers; false only warns."""
+    retries: int = Field(default=3, ge=0, le=10)
+    """How often what can pass, such as storage that does not answer, is tried again; a broken file never is."""
+    retry_wait_s: float = Field(default=2.0, gt=0)
+    """How long before the first of them; each later one waits twice as long."""
 
     @field_validator("timezone")
     @classmethod

@@ -15,7 +15,7 @@ from pipelines.audit import open_audit
 from pipelines.confine import Limits
 from pipelines.errors import Rejection
 from pipelines.faultpoints import VARIABLE
-from pipelines.night import Night
+from pipelines.measuring import Measuring
 from pipelines.params import Params
 from pipelines.pool import Workers
 from pipelines.pseudonymise import Source, open_recording, pseudonymise
@@ -23,7 +23,7 @@ from pipelines.storage import FolderLanding
 from pipelines.work import Unit, do_unit
 from schemas.faults import Fate
 from tests.pipelines import bomb_factory as bombs
-from tests.pipelines.landing_factory import NOW, Hospital, LightStudy, small_mp4
+from tests.pipelines.landing_factory import Hospital, LightStudy, small_mp4
 from tests.pipelines.video_factory import RECORDING, plain, video
 
 IDENTITY = pyrage.x25519.Identity.generate()
@@ -106,13 +106,11 @@ def test_a_small_file_that_takes_for_ever_is_given_up(tmp_path: Path) -> None:
 def test_a_night_sets_the_bomb_aside_and_keeps_the_rest(study: LightStudy, hospital: Hospital) -> None:
     hospital.admit()
     bomb, good = hospital.film(bombs.giant_mp4(), "bomb.mp4"), hospital.film(FILM, "good.mp4")
-    repository: Any = None
-    audit = open_audit(study.study, study.vault)
-    night = Night(study.study, study.params, study.vault, audit, study.landing, study.ledger, repository, NOW)
+    measuring = Measuring(study.desk, open_audit(study.study, study.vault))
     accepted = {each.path: each for each in study.land()}
     with Workers(1, Limits.of(study.params.study)) as workers:
-        assert night.pseudonymise(accepted[bomb], workers) is None
-        recording = night.pseudonymise(accepted[good], workers)
+        assert measuring.pseudonymise(accepted[bomb], workers) is None
+        recording = measuring.pseudonymise(accepted[good], workers)
     assert (study.entry(bomb).fate, study.entry(bomb).codes) == (Fate.QUARANTINED, ("RESOURCE_LIMIT",))
     assert recording is not None
     assert study.quarantine.fetch(study.entry(bomb).delivery) is not None
