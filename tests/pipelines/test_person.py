@@ -1,4 +1,4 @@
-"""What `dvc repro` calls decodes in a confined worker as well, to the same bytes as a night."""
+"""What `dvc repro` calls decodes in a confined worker as well."""
 
 import os
 from pathlib import Path
