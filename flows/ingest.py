@@ -16,6 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from expectations.engine import warm_up
 from flows.leftover import close_leftover_runs
 from flows.session import Session, current, session_of
+from pipelines.confine import Limits
 from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, TemporaryError
 from pipelines.night import Night
@@ -66,8 +67,8 @@ def ingest(study: str) -> dict[str, Any]:
         outcome, version, whole = "failed", None, False
         try:
             with (
-                Workers(night.params.study.workers, night.params.study.unit_timeout_s) as session.workers,
-                Workers(1, _VALIDATION_TIMEOUT_S) as validator,
+                Workers(night.params.study.workers, Limits.of(night.params.study)) as session.workers,
+                Workers(1, Limits(_VALIDATION_TIMEOUT_S)) as validator,
             ):
                 # Great Expectations takes seconds to import: that overlaps with the workers here.
                 validator.warm(warm_up)

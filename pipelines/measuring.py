@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
 from pipelines.errors import PainLakeError, Reason, Rejection, in_short
+from pipelines.handover import within_reach
 from pipelines.lake import recordings
 from pipelines.land import Accepted, set_aside
 from pipelines.pool import Workers
@@ -86,11 +87,12 @@ class Measuring:
         """Bring an accepted delivery into the lake; None where it had to be set aside."""
         recording = accepted.recording
         person = self.desk.vault.of_pseudonym(recording.participant)
-        source = Source(self.desk.landing, accepted.path, accepted.suffix, accepted.sha256)
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
         try:
-            done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
+            with within_reach(self.desk.landing, accepted.path) as reachable:
+                source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
+                done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
             self._set_aside(accepted, Reason(error.code, error.detail))
             return None

@@ -33,7 +33,18 @@ class LandedFile:
     regular: bool = True
 
 
-class Landing(Protocol):
+class Readable(Protocol):
+    """What a landed file can be read from."""
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            Rejection: `UNREADABLE`.
+        """
+
+
+class Landing(Readable, Protocol):
     """A landing zone; read only to us."""
 
     def files(self) -> list[LandedFile]:
@@ -41,13 +52,6 @@ class Landing(Protocol):
 
         Raises:
             UserError: the landing zone is not there.
-        """
-
-    def read(self, path: str) -> bytes:
-        """A file's bytes.
-
-        Raises:
-            Rejection: `UNREADABLE`.
         """
 
     def stamp(self, path: str) -> str | None:
