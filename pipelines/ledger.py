@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.errors import Reason, UserError
+from pipelines.seal import Seal, SealedConnection, seal_file, seal_of
 from schemas.faults import FAULTS, Effect, Fate
 
 _SCHEMA = """
@@ -60,6 +61,10 @@ CREATE TABLE IF NOT EXISTS versions (
     published_at TEXT NOT NULL,
     pushed_at TEXT
 );
+CREATE TABLE IF NOT EXISTS sums (
+    path TEXT PRIMARY KEY,          -- in the study, of a built file whose bytes nothing else knows
+    sha256 TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS runs (
     started_at TEXT NOT NULL,
     finished_at TEXT,
@@ -103,17 +108,23 @@ class Ledger:
         read_only: refuse to write (for `status` beside a run).
 
     Raises:
-        UserError: the file is no ledger, or cannot be reached.
+        UserError: the file is no ledger, is not what was sealed, or cannot be reached.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if not read_only:
             path.parent.mkdir(mode=0o700, exist_ok=True)
+            _refuse_damaged(path)
         mode = "ro" if read_only else "rwc"
         try:
             self._db = sqlite3.connect(
-                f"file:{path}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None
+                f"file:{path}?mode={mode}",
+                uri=True,
+                check_same_thread=False,
+                isolation_level=None,
+                factory=SealedConnection,
             )
+            self._db.sealed_path = None if read_only else str(path)
             self._db.row_factory = sqlite3.Row
             if read_only:
                 # SQLite opens any file: only a first question shows whether it is a ledger.
@@ -126,8 +137,8 @@ class Ledger:
             raise UserError(f"the ledger {path} cannot be read ({error}): restore it from a backup") from error
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file, and seal it if it was written to."""
+        self._db.close_sealed()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -326,6 +337,25 @@ class Ledger:
         placed = {entry.delivery: entry for entry in self.deliveries("media")}
         return sum(each in placed and placed[each].fate is Fate.ERASED for each in erased)
 
+    # --- sums of built files ---
+
+    def note_sum(self, path: str, sha256: str) -> None:
+        """Enter the SHA-256 of a built file, by its path in the study."""
+        self._db.execute("INSERT OR REPLACE INTO sums VALUES (?, ?)", (path, sha256))
+
+    def sums(self) -> dict[str, str]:
+        """The SHA-256 of each built file, by its path in the study."""
+        try:
+            return {row["path"]: row["sha256"] for row in self._db.execute("SELECT path, sha256 FROM sums")}
+        except sqlite3.OperationalError:
+            # As with `withdrawn`.
+            return {}
+
+    def problems(self) -> list[str]:
+        """What SQLite finds wrong with the file."""
+        found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
     # --- versions and runs ---
 
     def publish_version(self, number: int, git_commit: str, recordings: Iterable[str], at: str) -> None:
@@ -395,6 +425,20 @@ class Ledger:
             "reasons": dict(sorted(reasons.items())),
             "tables": dict(sorted(tables.items())),
         }
+
+
+def _refuse_damaged(path: Path) -> None:
+    """See that a ledger is what was sealed: a writer would seal the damage with it.
+
+    Raises:
+        UserError: it is not.
+    """
+    if path.is_file() and (found := seal_of(path)) in {Seal.BROKEN, Seal.SPOILT}:
+        what = path if found is Seal.BROKEN else seal_file(path)
+        raise UserError(
+            f"{what} is damaged: restore the ledger and its seal from a backup; "
+            f"if you put this ledger there yourself, remove {seal_file(path).name} beside it"
+        )
 
 
 def _delivery(row: sqlite3.Row) -> Delivery:
