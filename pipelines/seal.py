@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.durable import sync, write_durably
+from pipelines.errors import UserError
 
 _READS = re.compile(r"\s*(SELECT|BEGIN|COMMIT|ROLLBACK|PRAGMA\s+(?!user_version|application_id))\b", re.IGNORECASE)
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
@@ -76,6 +77,20 @@ def seal(path: Path) -> None:
     """Seal a file as it stands."""
     line = f"{sha256_of(path)}  {path.name}\n"
     write_durably(seal_file(path), (line + line).encode(), mode=0o600)
+
+
+def refuse_broken(path: Path) -> None:
+    """See that a file is what was sealed: a writer would seal the damage with it.
+
+    Raises:
+        UserError: it is not.
+    """
+    if path.is_file() and (found := seal_of(path)) in {Seal.BROKEN, Seal.SPOILT}:
+        what = path if found is Seal.BROKEN else seal_file(path)
+        raise UserError(
+            f"{what} is damaged: restore {path.name} and {seal_file(path).name} from a backup; "
+            f"if you put this file there yourself, remove {seal_file(path).name} beside it"
+        )
 
 
 class SealedConnection(sqlite3.Connection):
