@@ -12,8 +12,9 @@ What is looked at, and what knows how it should be:
 | quarantine, vault, backups of the vault | their encryption authenticates them; needs the vault's key |
 | `state/audit.log`, receipts of erasures | the log's chain of seals; needs the vault's key |
 
-Not looked at, since nothing is read from it that is not made again: logs, locks, `.dvc/tmp`, git's reflogs, hooks and
-messages. A file that is missing because its person was erased is fine, and only the bytes count, not times or modes.
+Not looked at: logs, locks, `.dvc/tmp`, git's settings, hooks and reflogs, and DVC's private settings
+(`.dvc/config.local`): nothing knows how these should be. A file that is missing because its person was erased is fine,
+and only the bytes count, not times or modes.
 """
 
 from collections.abc import Iterable
@@ -111,7 +112,7 @@ def _look(findings: Findings, study: Study) -> None:
 
 def _tombstones(repository: Repository, history: History) -> str | None:
     name = "lake/tombstones.yaml"
-    return repository.git("show", f"HEAD:{name}") if name in history.tracked else None
+    return repository.git("show", f"HEAD:{name}") if history.sound and name in history.tracked else None
 
 
 def _lake(  # noqa: PLR0913, PLR0917 - what the lake is held against

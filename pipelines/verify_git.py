@@ -56,7 +56,9 @@ def read_history(findings: Findings, study: Study, repository: Repository) -> Hi
         findings.add(".git", f"cannot be read ({error})", _from_clone())
     findings.note("git is damaged: lake and objects were held against dvc.lock and the .dvc files as they stand")
     standing = frozenset(_standing(repository))
-    return History(False, standing, standing, {}, ())
+    lake = (path for name in (".gitignore", "*.dvc") for path in study.lake.glob(f"*/{name}"))
+    tracked = {path.relative_to(study.root).as_posix(): "" for path in lake}
+    return History(False, standing, standing, tracked, ())
 
 
 def _from_clone() -> str:

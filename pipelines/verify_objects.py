@@ -72,7 +72,9 @@ def check_objects(findings: Findings, stores: Stores, wanted: Wanted) -> None:
             _missing(findings, oid, place, places, wanted)
         known = wanted.owned.keys() | wanted.pushed.keys()
         if is_cache and (left := len(place.present - known - place.damaged)):
-            findings.note(f"{left} objects in the cache are in no version; a killed run leaves such")
+            findings.note(
+                f"{left} objects in the cache are in no version: lists of what a stage read, or left by a killed run"
+            )
     for name in stores.unreachable:
         findings.note(f"{name} was not looked into: PainLake reads remotes in folders and in S3 buckets")
 
