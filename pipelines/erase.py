@@ -53,7 +53,7 @@ def _vault(erasing: Erasing) -> None:
 
 def _quarantine(erasing: Erasing) -> None:
     """Delete what was set aside of the person, and their lines in tables that were set aside."""
-    quarantine = Quarantine(erasing.study.quarantine, erasing.vault)
+    quarantine = Quarantine(erasing.study.quarantine, erasing.vault, ledger=erasing.ledger)
     gone = [each for each in erasing.journal.deliveries if quarantine.path(each).is_file()]
     of_tables = {entry.delivery for entry in erasing.ledger.deliveries("table")}
     rewritten = []

@@ -287,14 +287,18 @@ class Ledger:
         placed = {entry.delivery: entry for entry in self.deliveries("media")}
         return sum(each in placed and placed[each].fate is Fate.ERASED for each in erased)
 
-    # --- sums of built files ---
+    # --- sums of files whose bytes nothing else knows ---
 
     def note_sum(self, path: str, sha256: str) -> None:
-        """Enter the SHA-256 of a built file, by its path in the study."""
+        """Enter the SHA-256 of a file, by its path in the study."""
         self._db.execute("INSERT OR REPLACE INTO sums VALUES (?, ?)", (path, sha256))
 
+    def forget_sum(self, path: str) -> None:
+        """Forget the SHA-256 of a file that changes or goes."""
+        self._db.execute("DELETE FROM sums WHERE path = ?", (path,))
+
     def sums(self) -> dict[str, str]:
-        """The SHA-256 of each built file, by its path in the study."""
+        """The SHA-256 of each such file, by its path in the study."""
         try:
             return {row["path"]: row["sha256"] for row in self._db.execute("SELECT path, sha256 FROM sums")}
         except sqlite3.OperationalError:

@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS versions (
     pushed_at TEXT
 );
 CREATE TABLE IF NOT EXISTS sums (
-    path TEXT PRIMARY KEY,          -- in the study, of a built file whose bytes nothing else knows
+    path TEXT PRIMARY KEY,          -- in the study, of a file whose bytes nothing else knows
     sha256 TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS runs (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pipelines.errors import UserError
 from pipelines.storage import S3Objects
 from pipelines.study import Study
 
@@ -181,11 +182,28 @@ class Stores:
         return (self.cache, *self.remotes)
 
 
-def stores_of(study: Study) -> Stores:
-    """The stores of a study, as DVC's settings in it say."""
+def stores_of(study: Study, shared: str | None = None) -> Stores:
+    """The stores of a study, as DVC's settings in it say.
+
+    Args:
+        study: the study.
+        shared: in place of what `.dvc/config` says now.
+
+    Raises:
+        UserError: the settings cannot be read.
+    """
     config = configparser.ConfigParser(interpolation=None)
     settings_folder = study.root / ".dvc"
-    config.read([settings_folder / "config", settings_folder / "config.local"], encoding="utf-8")
+    try:
+        if shared is None:
+            config.read(settings_folder / "config", encoding="utf-8")
+        else:
+            config.read_string(shared)
+        config.read(settings_folder / "config.local", encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise UserError(
+            f"DVC's settings {settings_folder}/config cannot be read: `git checkout -- .dvc/config`"
+        ) from error
     cache = settings_folder / config.get("cache", "dir", fallback="cache")
     remotes: list[Store] = []
     unreachable = []

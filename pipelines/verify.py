@@ -9,8 +9,9 @@ What is looked at, and what knows how it should be:
 | files that git tracks, git's objects and references | git's own hashes, and the ledger's versions |
 | `state/ledger.sqlite` | its seal, `state/ledger.seal` |
 | DuckDB files | their sums in the ledger |
-| quarantine, vault, backups of the vault | their encryption authenticates them; needs the vault's key |
-| `state/audit.log`, receipts of erasures | the log's chain of seals; needs the vault's key |
+| quarantine | the files' sums in the ledger, or else their encryption, with the vault's key |
+| the vault and its backups | their encryption authenticates them, with the vault's key |
+| `state/audit.log`, receipts of erasures | the log's chain of seals, with the vault's key |
 
 Not looked at: logs, locks, `.dvc/tmp`, git's settings, hooks and reflogs, and DVC's private settings
 (`.dvc/config.local`): nothing knows how these should be. A file that is missing because its person was erased is fine,
@@ -32,17 +33,19 @@ from pipelines.verify_git import History, check_tags, check_tracked, read_histor
 from pipelines.verify_lake import LakeAsFound, LakeAsKnown, check_lake
 from pipelines.verify_ledger import LedgerAsRead, check_deliveries, read_ledger
 from pipelines.verify_objects import Wanted, check_objects, check_runs
+from pipelines.verify_quarantine import check_quarantine, check_waiting
 from pipelines.verify_sealed import (
     check_audit,
     check_backups,
     check_erasures,
-    check_quarantine,
     check_receipts,
-    check_waiting,
     erased_people,
     open_vault,
 )
 from pipelines.verify_warehouse import check_warehouse
+
+_TOMBSTONES = "lake/tombstones.yaml"
+_SETTINGS = ".dvc/config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,16 @@ def verify(study: Study, progress: Progress | None = None, *, quick: bool = Fals
 
 
 def _look(findings: Findings, study: Study) -> None:
-    repository, stores = Repository(study.root), stores_of(study)
+    repository = Repository(study.root)
     ledger = read_ledger(findings, study)
     vault = open_vault(findings, study)
     history = read_history(findings, study, repository)
     findings.count("versions", len(history.versions))
-    erased = erased_people(study, _tombstones(repository, history), vault) | check_erasures(findings, study)
+    erased = check_erasures(findings, study)
+    erased |= erased_people(study, None if erased else _as_committed(repository, history, _TOMBSTONES), vault)
+    stores = stores_of(study, _as_committed(repository, history, _SETTINGS))
     found = _lake(findings, study, stores, history, ledger, erased)
+    check_quarantine(findings, study, ledger, vault)
     if vault is not None:
         _sealed(findings, study, vault, ledger)
     check_tracked(findings, study, history, pending=ledger.pending)
@@ -106,19 +112,19 @@ def _look(findings: Findings, study: Study) -> None:
         check_runs(findings, stores.cache)
     if ledger.sound:
         check_tags(findings, repository, history, list(ledger.versions), pending=ledger.pending)
-        check_deliveries(findings, study, ledger, found.recordings, spoilt=found.spoilt)
+        check_deliveries(findings, ledger, found.recordings, spoilt=found.spoilt)
         check_warehouse(findings, study, ledger, found.recordings, spoilt=found.spoilt)
 
 
-def _tombstones(repository: Repository, history: History) -> str | None:
-    name = "lake/tombstones.yaml"
-    return repository.git("show", f"HEAD:{name}") if history.sound and name in history.tracked else None
+def _as_committed(repository: Repository, history: History, name: str) -> str | None:
+    """The text of a file in the last version, where it is another one now: that is a finding, and not to be believed."""
+    return repository.git("show", f"HEAD:{name}") if name in history.changed else None
 
 
 def _lake(  # noqa: PLR0913, PLR0917 - what the lake is held against
     findings: Findings, study: Study, stores: Stores, history: History, ledger: LedgerAsRead, erased: set[str]
 ) -> LakeAsFound:
-    known = LakeAsKnown(history.at_head, set(ledger.dirty), erased, set(history.tracked), ledger.units)
+    known = LakeAsKnown(history.at_head, set(ledger.dirty), erased, set(history.tracked), history.changed, ledger.units)
     return check_lake(findings, study, stores, known)
 
 
@@ -127,8 +133,7 @@ def _sealed(findings: Findings, study: Study, vault: Vault, ledger: LedgerAsRead
     if check_audit(findings, study, vault):
         check_receipts(findings, study)
     if not findings.quick:
-        check_quarantine(findings, study, vault)
-        check_waiting(findings, study, vault, set(ledger.dirty))
+        check_waiting(findings, study, vault, ledger.dirty)
 
 
 def _wanted(  # noqa: PLR0913, PLR0917 - who says what there should be

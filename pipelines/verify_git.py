@@ -17,7 +17,7 @@ from pipelines.study import Study
 from pipelines.verify_objects import reading_threads
 
 _EDITED_BY_PEOPLE = frozenset({"params.yaml", "dvc.yaml", ".dvc/config", ".gitignore", ".dvcignore", ".dvc/.gitignore"})
-_REFERENCE = re.compile(r"refs/[\w./-]+")
+_NAMED = re.compile(r"refs/[\w./-]*\w|packed-refs|objects/pack/pack-\w+\.\w+")
 _PIECE = 1 << 20
 
 
@@ -30,6 +30,7 @@ class History:
         outputs: of all versions.
         at_head: outputs of the last commit.
         tracked: the blob of each file of the last commit, by path.
+        changed: paths of tracked files that are missing, or not what the last commit has.
         versions: the numbers of the tagged versions.
     """
 
@@ -37,6 +38,7 @@ class History:
     outputs: frozenset[Output]
     at_head: frozenset[Output]
     tracked: Mapping[str, str]
+    changed: frozenset[str]
     versions: tuple[int, ...]
 
 
@@ -51,14 +53,15 @@ def read_history(findings: Findings, study: Study, repository: Repository) -> Hi
             committed = frozenset(_outputs(repository.texts_committed(TRACKED)))
             tracked = repository.tracked("HEAD")
             at_head = frozenset(outputs_at(repository, "HEAD"))
-            return History(True, committed, at_head, tracked, tuple(repository.versions()))
+            changed = frozenset(name for name, blob in tracked.items() if _blob_of(study.root / name) != blob)
+            return History(True, committed, at_head, tracked, changed, tuple(repository.versions()))
     except (PainLakeError, ValueError, IndexError) as error:
         findings.add(".git", f"cannot be read ({error})", _from_clone())
     findings.note("git is damaged: lake and objects were held against dvc.lock and the .dvc files as they stand")
     standing = frozenset(_standing(repository))
     lake = (path for name in (".gitignore", "*.dvc") for path in study.lake.glob(f"*/{name}"))
     tracked = {path.relative_to(study.root).as_posix(): "" for path in lake}
-    return History(False, standing, standing, tracked, ())
+    return History(False, standing, standing, tracked, frozenset(), ())
 
 
 def _from_clone() -> str:
@@ -88,8 +91,8 @@ def _check_git(findings: Findings, study: Study, repository: Repository) -> None
     if damaged or not said:
         # What git says then follows from the damaged objects.
         return
-    named = {f".git/{match[0]}" for line in said for match in _REFERENCE.finditer(line)}
-    if any("index" in line for line in said):
+    named = {f".git/{match[0]}" for line in said for match in _NAMED.finditer(line)}
+    if any("index file" in line for line in said):
         named.add(".git/index")
     for name in sorted(named) or [".git"]:
         remedy = "remove it, then run `git reset`" if name == ".git/index" else _from_clone()
@@ -122,12 +125,12 @@ def check_tracked(findings: Findings, study: Study, history: History, *, pending
     if not history.sound:
         return
     findings.count("files that git tracks", len(history.tracked))
-    for name, blob in sorted(history.tracked.items()):
-        path = study.root / name
-        if not path.is_file():
-            _changed(findings, name, "is missing", pending=pending)
-        elif not findings.quick and _blob_of(path) != blob:
-            _changed(findings, name, "is not what the last version has", pending=pending)
+    for name in sorted(history.changed):
+        is_there = (study.root / name).is_file()
+        _changed(findings, name, "is not what the last version has" if is_there else "is missing", pending=pending)
+    if any(name.endswith(".gitignore") for name in history.changed):
+        # What git is to leave alone is not known then.
+        return
     unknown = Repository(study.root).git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
     for name in sorted(filter(None, unknown)):
         # What is in the lake's folders is looked at there.
@@ -148,9 +151,12 @@ def _changed(findings: Findings, name: str, problem: str, *, pending: bool) -> N
         findings.add(name, problem, f"run `git checkout -- {name}`")
 
 
-def _blob_of(path: Path) -> str:
-    """What git calls a file's content."""
-    content = path.read_bytes()
+def _blob_of(path: Path) -> str | None:
+    """What git calls a file's content; None where it cannot be read."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 

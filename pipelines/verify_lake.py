@@ -31,6 +31,7 @@ class LakeAsKnown:
         dirty: persons whose folders wait for a version.
         erased: persons who were erased.
         tracked: paths of the files that git has.
+        changed: those that are not as git has them.
         units: the output digest of each stage of each recording that the ledger has done.
     """
 
@@ -38,6 +39,7 @@ class LakeAsKnown:
     dirty: set[str]
     erased: set[str]
     tracked: set[str]
+    changed: frozenset[str]
     units: Mapping[tuple[str, str], str]
 
 
@@ -203,7 +205,7 @@ def _features_alone(
 
 def _against_index(findings: Findings, study: Study, found: Mapping[str, Recording], known: LakeAsKnown) -> None:
     """Hold the index against the recordings; what the last version has of the index is git's to tell."""
-    if not study.index.is_file():
+    if not study.index.is_file() or study.index.relative_to(study.root).as_posix() in known.changed:
         return
     try:
         indexed = set(yaml.safe_load(study.index.read_bytes())["people"])

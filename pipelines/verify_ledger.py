@@ -100,14 +100,11 @@ def _read(ledger: Ledger, *, killed: bool) -> LedgerAsRead:
     )
 
 
-def check_deliveries(
-    findings: Findings, study: Study, ledger: LedgerAsRead, found: Mapping[str, Recording], *, spoilt: bool
-) -> None:
+def check_deliveries(findings: Findings, ledger: LedgerAsRead, found: Mapping[str, Recording], *, spoilt: bool) -> None:
     """Name deliveries whose fate and whose place disagree.
 
     Args:
         findings: what is found goes there.
-        study: the study.
         ledger: from `read_ledger`.
         found: the recordings in the lake.
         spoilt: whether recordings may be missing there that were named already.
@@ -127,23 +124,3 @@ def check_deliveries(
     for recording in sorted({recording for recording, _ in ledger.units} - found.keys() - entered.keys()):
         if not spoilt and recording.partition("-")[0] not in ledger.dirty:
             findings.add(recording, "has units in the ledger and is not in the lake", "run `painlake ingest`")
-    _check_quarantine(findings, study, ledger)
-
-
-def _check_quarantine(findings: Findings, study: Study, ledger: LedgerAsRead) -> None:
-    """Name what was set aside and is not kept, and what is kept of no delivery."""
-    kept = {path.stem for path in study.quarantine.glob("[!.]*.age")}
-    findings.count("files in quarantine", len(kept))
-    known = {entry.delivery: entry for entry in ledger.deliveries}
-    for delivery, entry in sorted(known.items()):
-        # What has no bytes that could be read, as a link, has none to be kept.
-        if entry.fate is Fate.QUARANTINED and entry.kind != "other" and entry.sha256 and delivery not in kept:
-            remedy = "have it delivered again, or take it from a backup"
-            findings.add(f"state/quarantine/{delivery}.age", "is missing", remedy)
-    for name in sorted(kept):
-        if name.removesuffix("-rows") not in known and not ledger.pending:
-            problem = "is of no delivery that the ledger knows"
-            findings.add(f"state/quarantine/{name}.age", problem, "look at it, then move it away")
-    for path in sorted(study.quarantine.glob("*")) if study.quarantine.is_dir() else ():
-        if path.suffix not in {".age", ".partial"}:
-            findings.add(f"state/quarantine/{path.name}", "is no delivery", "look at it, then move it away")

@@ -1,27 +1,18 @@
-"""Verify: what only the vault's key can check: the vault, its backups, the quarantine, the audit log, the receipts."""
+"""Verify: what only the vault's key can check: the vault, its backups, the audit log, the receipts of erasures."""
 
-import io
 from pathlib import Path
-from typing import IO, cast
-
-import pyrage
 
 from pipelines import audit
 from pipelines.erasure_journal import unfinished
 from pipelines.errors import PainLakeError, UserError
 from pipelines.findings import Findings
-from pipelines.in_parallel import in_parallel
 from pipelines.seal import sha256_of
 from pipelines.study import Study
 from pipelines.tombstone import read_tombstones
 from pipelines.vault import Vault
 from pipelines.vault_key import key_id, key_place, master_keys
-from pipelines.verify_objects import reading_threads
 
-_NAME_BYTES = 8192
-_LOCAL_HEADER_BYTES = 30
-"""Of a ZIP archive's entry, before its name."""
-_UNCHECKED = "the vault, its backups, the audit log, the quarantine and the receipts of erasures were not checked"
+_UNCHECKED = "the vault, its backups, the audit log and the receipts of erasures were not checked"
 
 
 def open_vault(findings: Findings, study: Study) -> Vault | None:
@@ -58,76 +49,6 @@ def check_backups(findings: Findings, study: Study, vault: Vault) -> None:
             findings.note(f"the vault's backup {file.name} is encrypted with an earlier key: it was not opened")
         elif Vault.opened(study.vault, file.read_bytes(), vault.key) is None:
             findings.add(str(file), "does not open", "make a new backup with `painlake vault backup`")
-
-
-class _Head(io.RawIOBase):
-    """Takes decrypted bytes, keeps the first few, and forgets the rest."""
-
-    def __init__(self) -> None:
-        self.kept = b""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, piece: object) -> int:
-        content = bytes(cast("bytes", piece))
-        self.kept += content[: max(0, _NAME_BYTES - len(self.kept))]
-        return len(content)
-
-
-def check_quarantine(findings: Findings, study: Study, vault: Vault) -> None:
-    """Authenticate every sealed delivery, piece by piece, and see that it is the one that its name says."""
-    paths = sorted(study.quarantine.glob("[!.]*.age"))
-    findings.progress.phase("opening the quarantine", len(paths))
-    identity = vault.quarantine_identity
-
-    def opened(path: Path) -> bytes | None:
-        return _head_of(path, identity)
-
-    remedy = "have it delivered again, or take it from a backup"
-    for path, head in in_parallel(opened, paths, reading_threads()):
-        findings.progress.advance()
-        name = path.relative_to(study.root).as_posix()
-        delivered = vault.name_of(path.stem.removesuffix("-rows"))
-        if head is None:
-            findings.add(name, "is damaged", remedy)
-        elif delivered is not None and not _named(head, delivered, rows=path.stem.endswith("-rows")):
-            findings.add(name, "holds another delivery than its name says", remedy)
-
-
-def check_waiting(findings: Findings, study: Study, vault: Vault, dirty: set[str]) -> None:
-    """Authenticate the recordings of persons whose data wait for a version: no version knows these files yet."""
-    for person in sorted(dirty):
-        if not vault.knows(person):
-            continue
-        identity = vault.of_pseudonym(person).identity
-        for path in sorted((study.lake / person / "recordings").glob("*.age")):
-            if _head_of(path, identity) is None:
-                name = path.relative_to(study.root).as_posix()
-                findings.add(name, "is damaged, and in no version yet", "remove it, then run `painlake ingest`", person)
-
-
-def _head_of(path: Path, identity: str) -> bytes | None:
-    """The first decrypted bytes, if the whole is authentic: nothing of it is kept or shown."""
-    head = _Head()
-    try:
-        with path.open("rb") as file:
-            pyrage.decrypt_io(
-                cast("IO[bytes]", file), cast("IO[bytes]", head), [pyrage.x25519.Identity.from_str(identity)]
-            )
-    except (OSError, ValueError, pyrage.DecryptError):
-        return None
-    return head.kept
-
-
-def _named(head: bytes, delivered: str, *, rows: bool) -> bool:
-    """Whether a kept delivery begins with its own name: the archive's first entry, stored as it is."""
-    if len(head) < _LOCAL_HEADER_BYTES or not head.startswith(b"PK\x03\x04"):
-        return False
-    length, extra = int.from_bytes(head[26:28], "little"), int.from_bytes(head[28:30], "little")
-    begin = _LOCAL_HEADER_BYTES + length + extra
-    wanted = delivered.encode(errors="surrogateescape") + (b": rows" if rows else b"")
-    return head[begin : begin + len(wanted)] == wanted or len(head) < _NAME_BYTES <= begin + len(wanted)
 
 
 def check_audit(findings: Findings, study: Study, vault: Vault) -> bool:
@@ -177,18 +98,18 @@ def check_erasures(findings: Findings, study: Study) -> set[str]:
 
 
 def erased_people(study: Study, committed: str | None, vault: Vault | None) -> set[str]:
-    """Who was erased, as the last version, the lake and the vault have it: one of them may be damaged.
+    """Who was erased, as the lake and the vault have it: one of them may be damaged.
 
     Args:
         study: the study.
-        committed: the text of the tombstones in the last version.
+        committed: the text of the tombstones in the last version, where those in the lake cannot be believed.
         vault: if it opened.
     """
     erased = set() if vault is None else {each.pseudonym for each in vault.tombstones}
-    erased |= {line.split()[-1] for line in (committed or "").splitlines() if "pseudonym:" in line}
+    if committed is not None:
+        return erased | {line.split()[-1] for line in committed.splitlines() if "pseudonym:" in line}
     try:
-        erased |= {each.pseudonym for each in read_tombstones(study.lake)}
+        return erased | {each.pseudonym for each in read_tombstones(study.lake)}
     except PainLakeError:
         # Git tells that the file is damaged.
         return erased
-    return erased
