@@ -91,7 +91,10 @@ def _check_git(findings: Findings, study: Study, repository: Repository) -> None
     if damaged or not said:
         # What git says then follows from the damaged objects.
         return
-    named = {f".git/{match[0]}" for line in said for match in _NAMED.finditer(line)}
+    # Where the branch is damaged, git goes on to say so of HEAD, which leads to it.
+    named = {f".git/{match[0]}" for line in said if "HEAD" not in line for match in _NAMED.finditer(line)}
+    if not named and any("HEAD" in line for line in said):
+        named.add(".git/HEAD")
     if any("index file" in line for line in said):
         named.add(".git/index")
     for name in sorted(named) or [".git"]:

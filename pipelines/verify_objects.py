@@ -82,7 +82,7 @@ def check_objects(findings: Findings, stores: Stores, wanted: Wanted) -> None:
 def _listed(findings: Findings, store: Store, wanted: Wanted) -> _Place | None:
     if isinstance(store, FolderStore) and not store.is_there:
         if store.name != "cache" and wanted.pushed:
-            findings.add(store.name, f"holds no objects at {store.root}", "mount it, or run `dvc push --all-tags`")
+            findings.add(store.name, f"holds no objects at {store.root}", "mount it")
             return None
         return _Place(store, set())
     try:
@@ -118,7 +118,7 @@ def _missing(findings: Findings, oid: str, place: _Place, places: Iterable[_Plac
         findings.add(oid, "is missing from the cache", remedy, *whose)
     else:
         name = f"{oid} of {version_name(wanted.pushed[oid])}"
-        findings.add(name, f"is missing from the {place.store.name}", "run `dvc push --all-tags`", *whose)
+        findings.add(name, f"is missing from the {place.store.name}", _put_back(oid, place, places), *whose)
 
 
 def _elsewhere(oid: str, place: _Place, places: Iterable[_Place]) -> list[str]:
@@ -137,9 +137,17 @@ def _mend(oid: str, place: _Place, places: Iterable[_Place], wanted: Wanted) -> 
         if any(name != "cache" for name in elsewhere):
             return f"{remove}, then run `dvc fetch --all-tags`"
         return f"{remove}, then {_last_resort(oid, wanted)}"
-    if "cache" in elsewhere:
-        return f"{remove}, then run `dvc push --all-tags`"
-    return f"{remove}, mend the cache, then run `dvc push --all-tags`"
+    return f"{remove}, then {_put_back(oid, place, places)}"
+
+
+def _put_back(oid: str, place: _Place, places: Iterable[_Place]) -> str:
+    """How an object gets to a remote again; `dvc push` passes over the files of a folder that it pushed before."""
+    cache = next(other for other in places if other.store.name == "cache")
+    if oid not in cache.present - cache.damaged:
+        return "mend the cache first, and look again"
+    source, target = cache.store.place(oid), place.store.place(oid)
+    copy = "aws s3 cp" if target.startswith("s3://") else "install -D -m 0444"
+    return f"run `{copy} {source} {target}`"
 
 
 def _last_resort(oid: str, wanted: Wanted) -> str:
