@@ -9,6 +9,7 @@ from tests.pipelines.landing_factory import LightStudy
 
 
 def run(study: LightStudy, *options: str) -> Result:
+    (study.study.root / "dvc.yaml").touch()
     return CliRunner().invoke(app, ["verify", "--study", str(study.study.root), *options])
 
 
