@@ -1,13 +1,10 @@
 """Verify: what was set aside, by its sums in the ledger, or else by its encryption; and recordings of no version yet."""
 
-import io
 from pathlib import Path
-from typing import IO, cast
-
-import pyrage
 
 from pipelines.findings import Findings
 from pipelines.in_parallel import in_parallel
+from pipelines.pseudonymise import authentic_head
 from pipelines.quarantine import quarantine_sum
 from pipelines.seal import sha256_of
 from pipelines.study import Study
@@ -102,31 +99,11 @@ def check_waiting(findings: Findings, study: Study, vault: Vault, dirty: frozens
                 findings.add(name, "is damaged, and in no version yet", "remove it, then run `painlake ingest`", person)
 
 
-class _Head(io.RawIOBase):
-    """Takes decrypted bytes, keeps the first few, and forgets the rest."""
-
-    def __init__(self) -> None:
-        self.kept = b""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, piece: object) -> int:
-        content = bytes(cast("bytes", piece))
-        self.kept += content[: max(0, _NAME_BYTES - len(self.kept))]
-        return len(content)
-
-
 def _head_of(path: Path, identity: str) -> bytes | None:
-    """The first decrypted bytes, if the whole is authentic: nothing of it is kept or shown."""
-    head = _Head()
-    key = pyrage.x25519.Identity.from_str(identity)
     try:
-        with path.open("rb") as file:
-            pyrage.decrypt_io(cast("IO[bytes]", file), cast("IO[bytes]", head), [key])
-    except (OSError, ValueError, pyrage.DecryptError):
+        return authentic_head(path, identity, _NAME_BYTES)
+    except OSError:
         return None
-    return head.kept
 
 
 def _named(head: bytes, delivered: str, *, rows: bool) -> bool:
