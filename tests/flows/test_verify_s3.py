@@ -24,7 +24,7 @@ def test_a_changed_a_cut_and_a_missing_object_in_the_bucket_are_named(
     made.ledger.close()
     found = verify(made.study)
     assert found.wrong == ()
-    assert found.checked["objects at remote store"] == found.checked["objects"] > 40
+    assert found.checked["objects at remote store"] > 40
     (remote,) = stores_of(made.study).remotes
     assert isinstance(remote, S3Store)
     changed, cut, missing = sorted(oid for oid in remote.present() if not oid.endswith(".dir"))[:3]
