@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import cli_erase
+from flows import cli_erase, cli_verify
 from flows.cli_release import release
 from flows.cli_vault import audit, vault
 from flows.command import JsonOption, StudyOption
@@ -259,6 +259,7 @@ def quarantine_release(
 
 
 cli_erase.register(app)
+cli_verify.register(app)
 
 if __name__ == "__main__":
     main()

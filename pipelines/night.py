@@ -69,7 +69,7 @@ class Night:
         audit.append("vault_opened", "ingest", {"people": len(vault.people)})
         now = datetime.now(tz=UTC)
         ledger = Ledger(study.ledger)
-        quarantine = Quarantine(study.quarantine, vault, audit)
+        quarantine = Quarantine(study.quarantine, vault, audit, ledger)
         desk = Desk(landing, study.lake, vault, ledger, quarantine, params, now, audit)
         return cls(study, desk, audit, Repository(study.root), Measuring(desk, audit), elsewhere)
 

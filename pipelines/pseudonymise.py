@@ -1,8 +1,10 @@
 """From an accepted delivery to a recording in the lake: stripped, encrypted for its person, under its pseudonym."""
 
 import hashlib
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, cast
 
 import pyrage
 
@@ -84,3 +86,41 @@ def open_recording(lake: Path, recording: Recording, identity: str) -> bytes:
             raise MemoryError(str(error)) from error
         raise
     return media
+
+
+class _Head(io.RawIOBase):
+    """Takes decrypted bytes, keeps the first few, and forgets the rest."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
+        self.kept = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: object) -> int:
+        content = bytes(cast("bytes", piece))
+        self.kept += content[: max(0, self._wanted - len(self.kept))]
+        return len(content)
+
+
+def authentic_head(path: Path, identity: str, wanted: int) -> bytes | None:
+    """The first decrypted bytes of a file if the whole is as it was encrypted, else None; read piece by piece.
+
+    Args:
+        path: an encrypted file.
+        identity: the key.
+        wanted: how many bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = _Head(wanted)
+    with path.open("rb") as file:
+        try:
+            key = pyrage.x25519.Identity.from_str(identity)
+            pyrage.decrypt_io(cast("IO[bytes]", file), cast("IO[bytes]", head), [key])
+        except (OSError, ValueError, pyrage.DecryptError):
+            # Damage in the middle comes as an OSError too.
+            return None
+    return head.kept

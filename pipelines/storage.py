@@ -1,12 +1,14 @@
 """Where deliveries lie: a folder or an S3 bucket. The only module that speaks to S3 for us (DVC speaks for itself)."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.errors import PainLakeError, Rejection, TemporaryError, UserError
@@ -14,6 +16,10 @@ from pipelines.errors import PainLakeError, Rejection, TemporaryError, UserError
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
+
+
+_PIECE = 1 << 20
+_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +234,17 @@ class S3Objects:
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._settings = settings
+        self._made: S3Client | None = None
+        self._making = Lock()
 
     def _client(self) -> "S3Client":
+        # One for all threads, which a client allows: making one takes longer than most requests.
+        with self._making:
+            if self._made is None:
+                self._made = self._new_client()
+            return self._made
+
+    def _new_client(self) -> "S3Client":
         import boto3  # noqa: PLC0415 - as above
         from botocore.config import Config  # noqa: PLC0415 - as above
 
@@ -241,7 +256,7 @@ class S3Objects:
             region_name=given.get("region"),
             profile_name=given.get("profile"),
         )
-        config = Config(retries={"mode": "standard", "max_attempts": 5})
+        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=_CONNECTIONS)
         return session.client("s3", endpoint_url=given.get("endpointurl"), config=config)
 
     @contextmanager
@@ -257,6 +272,44 @@ class S3Objects:
             yield self._client()
         except (BotoCoreError, ClientError) as error:
             raise PainLakeError(f"the remote s3://{self._bucket}/{self._prefix} fails: {error}") from error
+
+    def address(self, name: str) -> str:
+        """An object's address, s3://bucket/key."""
+        return f"s3://{self._bucket}/{self._prefix}{name}"
+
+    def current(self, below: str = "") -> set[str]:
+        """The names below the prefix that can be read now.
+
+        Args:
+            below: what the names begin with.
+        """
+        with self._asked() as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + below)
+            return {entry["Key"].removeprefix(self._prefix) for page in pages for entry in page.get("Contents", [])}
+
+    def md5(self, name: str) -> str | None:
+        """The MD5 of an object's newest bytes, read piece by piece; None where it is gone, or does not come whole.
+
+        Threads may call this at once.
+
+        Raises:
+            PainLakeError: the bucket cannot be reached, or refuses.
+        """
+        from botocore.exceptions import ClientError, FlexibleChecksumError, IncompleteReadError  # noqa: PLC0415 - as above
+
+        digest = hashlib.md5(usedforsecurity=False)
+        with self._asked() as client:
+            try:
+                body = client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
+                for piece in body.iter_chunks(_PIECE):
+                    digest.update(piece)
+            except (FlexibleChecksumError, IncompleteReadError):
+                return None
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404"}:
+                    return None
+                raise
+        return digest.hexdigest()
 
     def names(self, below: str = "") -> set[str]:
         """The names below the prefix of which any version or delete marker is there.
