@@ -198,7 +198,10 @@ def _quality(inputs: Inputs, recording: Recording, params: Params) -> Measured:
     from pipelines.quality import measure_quality, quality_reasons  # noqa: PLC0415 - see above
 
     measures = measure_quality(inputs.media(), recording, params.quality)
-    return Measured({"": measures}, tuple(quality_reasons(measures, params.quality, params.protocol)))
+    reasons = quality_reasons(measures, params.quality, params.protocol)
+    if recording.declared_duration_s is None:
+        reasons.append(Reason("LENGTH_UNKNOWN", "no header of the delivered file says how long it should be"))
+    return Measured({"": measures}, tuple(reasons))
 
 
 def _quality_engine(params: Params) -> Engine:
