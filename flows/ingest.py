@@ -74,7 +74,7 @@ def land() -> int:
         if accepted is not None:
             session.accepted[accepted.recording.recording] = accepted
         session.progress.advance()
-    session.recordings = {each.recording: each for each in night.stale(but=session.accepted)}
+    session.recordings = {each.recording: each for each in night.measuring.stale(but=session.accepted)}
     return len(session.accepted) + len(session.recordings)
 
 
@@ -84,7 +84,7 @@ def measure_recordings() -> int:
     session = current()
     names = sorted({*session.accepted, *session.recordings})
     session.progress.phase("trying the engines")
-    session.night.try_engines(session.pool)
+    session.night.measuring.try_engines(session.pool)
     session.progress.phase("measuring recordings", len(names) * _STEPS)
     futures = [measure_recording.submit(name) for name in names]
     return sum(future.result(raise_on_failure=False) is True for future in futures)
@@ -113,7 +113,7 @@ def measure_recording(recording: str) -> bool:
                 return False
     except Exception as error:  # noqa: BLE001 - whatever it is, the other recordings go on
         known = session.recordings.get(recording) or session.accepted[recording].recording
-        session.night.fail(known, error)
+        session.night.measuring.fail(known, error)
         # Without its cause: a path in its message could be the hospital's.
         raise PainLakeError(f"{recording} could not be processed: {type(error).__name__}") from None
     finally:
@@ -125,7 +125,7 @@ def measure_recording(recording: str) -> bool:
 def pseudonymise(recording: str) -> bool:
     """Strip and encrypt an accepted delivery into the lake; False where it was set aside."""
     session = current()
-    done = session.night.pseudonymise(session.accepted[recording], session.pool)
+    done = session.night.measuring.pseudonymise(session.accepted[recording], session.pool)
     if done is not None:
         session.recordings[recording] = done
     return done is not None
@@ -135,7 +135,9 @@ def pseudonymise(recording: str) -> bool:
 def measure(stage: str, recording: str) -> bool:
     """Do one media stage of a recording; False where it was set aside."""
     session = current()
-    return session.night.measure(stage, session.recordings[recording], session.accepted.get(recording), session.pool)
+    return session.night.measuring.measure(
+        stage, session.recordings[recording], session.accepted.get(recording), session.pool
+    )
 
 
 def _publish(session: Session, validator: Workers) -> tuple[str, int | None]:

@@ -14,6 +14,7 @@ from pipelines.night import Night
 from pipelines.pool import Workers
 from pipelines.recording import Recording
 from pipelines.study import open_study
+from pipelines.withdrawals import note_withdrawals
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
             night.clean_up()
             if resume:
                 night.finish_erasures()
-                night.note_withdrawals()
+                note_withdrawals(night.desk)
             session = Session(night, night.look(), progress or Silent())
             _current.append(session)
             yield session

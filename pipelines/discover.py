@@ -1,16 +1,15 @@
 """Looking into the landing zone: what is there, what is new. Reads names and times, not one byte of a file."""
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from pipelines.ledger import Delivery, Kind
 from pipelines.storage import LandedFile
-from pipelines.tables import table_files
 from schemas.faults import Fate
-from schemas.landing import MEDIA_SUFFIXES
+from schemas.landing import DELIVERED_TABLES, MEDIA_SUFFIXES
 
 _UPLOADING = (".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownload", ".download")
 """What uploading programs name a file until it is whole: it has not landed yet."""
@@ -96,6 +95,12 @@ class Look:
         if "WAITING_PAIR" in entry.codes:
             return self.now - datetime.fromisoformat(entry.first_seen) >= self.orphan_after
         return True
+
+
+def table_files(files: Iterable[LandedFile]) -> dict[str, LandedFile]:
+    """The delivered tables that are there, by name, in the order in which they must be read."""
+    by_path = {file.path.lower(): file for file in files if file.regular}
+    return {t.name: by_path[f"{t.name}.csv"] for t in DELIVERED_TABLES if f"{t.name}.csv" in by_path}
 
 
 def _pair(files: list[LandedFile]) -> list[Candidate]:

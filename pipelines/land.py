@@ -5,23 +5,19 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path, PurePosixPath
-from zoneinfo import ZoneInfo
+from pathlib import PurePosixPath
 
 import polars as pl
 
 from pipelines.calendar import StudyTime, study_time
 from pipelines.consent import check_person
+from pipelines.desk import Desk
 from pipelines.discover import Candidate, is_plain
 from pipelines.errors import Reason, Rejection
-from pipelines.ledger import Delivery, Ledger
-from pipelines.params import Params
-from pipelines.quarantine import Quarantine
+from pipelines.ledger import Delivery
 from pipelines.recording import Recording
 from pipelines.sidecar import Sidecar, read_sidecar
-from pipelines.storage import Landing
 from pipelines.tables import clinical_folder
-from pipelines.vault import Vault
 from pipelines.vault_records import Person
 from schemas.faults import FAULTS, Effect, Fate
 
@@ -65,13 +61,7 @@ class Verdict:
 class Judge:
     """Gives candidates their fates and enters them in the ledger."""
 
-    landing: Landing
-    lake: Path
-    vault: Vault
-    ledger: Ledger
-    quarantine: Quarantine
-    params: Params
-    now: datetime
+    desk: Desk
 
     def judge(self, candidate: Candidate) -> Accepted | None:
         """Give a candidate its fate.
@@ -83,7 +73,7 @@ class Judge:
             What is to be done with it, if it was accepted.
         """
         content, sidecar_bytes = b"", None
-        earlier = self.ledger.by_name(self.vault.digest("name", candidate.file.path))
+        earlier = self.desk.ledger.by_name(self.desk.vault.digest("name", candidate.file.path))
         try:
             self._check_place(candidate)
             self._check_pair(candidate)
@@ -97,11 +87,11 @@ class Judge:
             return None
 
     def _check_place(self, candidate: Candidate) -> None:
-        if any(self.vault.tombstone_of(part) for part in PurePosixPath(candidate.file.path).parts):
+        if any(self.desk.vault.tombstone_of(part) for part in PurePosixPath(candidate.file.path).parts):
             raise Rejection("ERASED_SUBJECT", "delivered again after the erasure; only its hash is kept")
         if not is_plain(candidate.file.path) or not candidate.file.regular:
             raise Rejection("UNSAFE_NAME", "a link, or a path of odd characters")
-        if candidate.file.size > self.params.land.max_file_mb * 1e6:
+        if candidate.file.size > self.desk.params.land.max_file_mb * 1e6:
             raise Rejection("RESOURCE_LIMIT", f"{candidate.file.size / 1e6:.0f} MB")
         parts = PurePosixPath(candidate.file.path).parts
         if candidate.kind == "other":
@@ -113,13 +103,13 @@ class Judge:
     def _check_pair(self, candidate: Candidate) -> None:
         if candidate.sidecar is None:
             raise Rejection("WAITING_PAIR", "no sidecar yet")
-        age = self.now - max(candidate.file.modified_at, candidate.sidecar.modified_at)
-        if age < timedelta(seconds=self.params.land.stable_after_s):
+        age = self.desk.now - max(candidate.file.modified_at, candidate.sidecar.modified_at)
+        if age < timedelta(seconds=self.desk.params.land.stable_after_s):
             raise Rejection("NOT_STABLE", "written a moment ago")
 
     def _read(self, path: str, stamp: str, size: int) -> bytes:
-        content = self.landing.read(path)
-        if len(content) != size or self.landing.stamp(path) != stamp:
+        content = self.desk.landing.read(path)
+        if len(content) != size or self.desk.landing.stamp(path) != stamp:
             raise Rejection("NOT_STABLE", "it changed while it was read")
         return content
 
@@ -128,9 +118,9 @@ class Judge:
     ) -> Accepted | None:
         if sidecar_bytes is None:
             raise Rejection("WAITING_PAIR", "no sidecar yet")
-        zone = ZoneInfo(self.params.study.timezone)
+        zone = self.desk.zone
         sidecar = read_sidecar(sidecar_bytes, zone)
-        if self.vault.tombstone_of(sidecar.participant_id):
+        if self.desk.vault.tombstone_of(sidecar.participant_id):
             raise Rejection("ERASED_SUBJECT", "delivered again after the erasure; only its hash is kept")
         _, folder_id, folder_visit, _ = PurePosixPath(candidate.file.path).parts
         if sidecar.participant_id != folder_id or sidecar.visit != folder_visit:
@@ -138,10 +128,10 @@ class Judge:
         sha256 = hashlib.sha256(content).hexdigest()
         if sidecar.sha256 is not None and sidecar.sha256.lower() != sha256:
             raise Rejection("CHECKSUM_MISMATCH", f"it is {len(content)} bytes of SHA-256 {sha256[:12]}…")
-        person = self.vault.person(sidecar.participant_id)
+        person = self.desk.vault.person(sidecar.participant_id)
         if person is None:
             raise Rejection("UNKNOWN_ID", "not in participants.csv")
-        check_person(person, self.params.land, self.params.protocol, sidecar.recorded_at, self.now)
+        check_person(person, self.desk.params.land, self.desk.params.protocol, sidecar.recorded_at, self.desk.now)
         if not content:
             raise Rejection("EMPTY_FILE")
         original = self._original(sha256, candidate)
@@ -152,10 +142,10 @@ class Judge:
             return None
         when = study_time(sidecar.recorded_at, person.day_zero_date, zone)
         replaced = self._replaced(earlier, sha256)
-        name = f"{person.pseudonym}-{self.vault.label('recording', sha256)}"
+        name = f"{person.pseudonym}-{self.desk.vault.label('recording', sha256)}"
         self._check_protocol(person, sidecar, when, name, replaced)
         flags = []
-        if sidecar.recorded_at > self.now + timedelta(minutes=10):
+        if sidecar.recorded_at > self.desk.now + timedelta(minutes=10):
             flags.append(Reason("CLOCK_SKEW", "recorded after it landed"))
         if replaced is not None:
             flags.append(Reason("SUPERSEDES", f"{replaced.recording}"))
@@ -172,17 +162,17 @@ class Judge:
         )
         verdict = Verdict(Fate.DEFERRED, [_ACCEPTED, *flags], sha256, person.pseudonym, name)
         entry = self._enter(candidate, verdict, earlier)
-        self.quarantine.drop(entry.delivery)
+        self.desk.quarantine.drop(entry.delivery)
         old = None if replaced is None else replaced.recording
         return Accepted(entry.delivery, candidate.file.path, candidate.suffix, sha256, sidecar_bytes, recording, old)
 
     def _original(self, sha256: str, candidate: Candidate) -> Delivery | None:
         """An accepted delivery of the same bytes under another name."""
-        name_digest = self.vault.digest("name", candidate.file.path)
+        name_digest = self.desk.vault.digest("name", candidate.file.path)
         return next(
             (
                 entry
-                for entry in self.ledger.with_bytes(sha256)
+                for entry in self.desk.ledger.with_bytes(sha256)
                 if entry.recording is not None and entry.duplicate_of is None and entry.name_digest != name_digest
             ),
             None,
@@ -196,7 +186,7 @@ class Judge:
     def _check_protocol(
         self, person: Person, sidecar: Sidecar, when: StudyTime, recording: str, replaced: Delivery | None
     ) -> None:
-        protocol = self.params.protocol
+        protocol = self.desk.params.protocol
         language = sidecar.language_code
         if language is not None and language not in protocol.languages:
             raise Rejection("PROTOCOL_LANGUAGE", f"none of {', '.join(protocol.languages)}")
@@ -207,7 +197,7 @@ class Judge:
             raise Rejection("PROTOCOL_CONTROL_IN_PAIN", f"NRS {highest:g} on that day")
         others = {
             entry.recording
-            for entry in self.ledger.of_participant(person.pseudonym)
+            for entry in self.desk.ledger.of_participant(person.pseudonym)
             if entry.recording is not None and entry.duplicate_of is None
         }
         # Itself does not count: a killed run may have entered it before; nor does what it replaces.
@@ -216,7 +206,7 @@ class Judge:
             raise Rejection("PROTOCOL_CONTROL_REPEATED", f"{len(others)} recordings are there already")
 
     def _highest_nrs(self, pseudonym: str, study_day: int) -> float | None:
-        path = clinical_folder(self.lake, pseudonym) / "clinical_observations.parquet"
+        path = clinical_folder(self.desk.lake, pseudonym) / "clinical_observations.parquet"
         if not path.is_file():
             return None
         scores = pl.read_parquet(path).filter(pl.col("study_day") == study_day)["nrs_now"].drop_nulls()
@@ -236,7 +226,7 @@ class Judge:
         readable = candidate.file.regular and error.code not in {"UNREADABLE", "RESOURCE_LIMIT"}
         if readable and not content:
             try:
-                content = self.landing.read(candidate.file.path)
+                content = self.desk.landing.read(candidate.file.path)
             except Rejection as unreadable:
                 reason = Reason(unreadable.code, unreadable.detail)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -248,8 +238,8 @@ class Judge:
 
     def _waited_too_long(self, earlier: list[Delivery]) -> bool:
         waiting = [e for e in earlier if "WAITING_PAIR" in e.codes]
-        limit = timedelta(days=self.params.land.orphan_after_days)
-        return bool(waiting) and self.now - datetime.fromisoformat(waiting[-1].first_seen) >= limit
+        limit = timedelta(days=self.desk.params.land.orphan_after_days)
+        return bool(waiting) and self.desk.now - datetime.fromisoformat(waiting[-1].first_seen) >= limit
 
     def _enter(self, candidate: Candidate, verdict: Verdict, earlier: list[Delivery]) -> Delivery:
         """Enter the fate; the name goes to the vault, and to nowhere else."""
@@ -258,12 +248,12 @@ class Judge:
         if same is None:
             same = next((e for e in reversed(earlier) if e.sha256 is None), None)
         elif same.sha256 is not None:
-            self.ledger.forget_unread(same.name_digest)
-        at = self.now.isoformat()
+            self.desk.ledger.forget_unread(same.name_digest)
+        at = self.desk.now.isoformat()
         entry = Delivery(
-            delivery=same.delivery if same else self.vault.label("delivery", path, str(len(earlier)), length=12),
+            delivery=same.delivery if same else self.desk.vault.label("delivery", path, str(len(earlier)), length=12),
             kind=candidate.kind,
-            name_digest=self.vault.digest("name", path),
+            name_digest=self.desk.vault.digest("name", path),
             stamp=candidate.stamp,
             sha256=verdict.sha256,
             bytes=candidate.file.size,
@@ -276,11 +266,11 @@ class Judge:
             duplicate_of=verdict.duplicate_of,
         )
         if "ERASED_SUBJECT" not in entry.codes:
-            self.vault.remember_name(entry.delivery, path)
-            self.vault.save()
+            self.desk.vault.remember_name(entry.delivery, path)
+            self.desk.vault.save()
         if verdict.keep is not None:
-            self.quarantine.keep(entry.delivery, path, *verdict.keep)
-        self.ledger.enter(entry)
+            self.desk.quarantine.keep(entry.delivery, path, *verdict.keep)
+        self.desk.ledger.enter(entry)
         return entry
 
 
@@ -296,23 +286,23 @@ def safe_visit(visit: str, study_day: int, participant_id: str) -> str:
     return visit if plain and not holds_id else f"day{study_day}"
 
 
-def set_aside(judge: Judge, accepted: Accepted, reason: Reason) -> None:
+def set_aside(desk: Desk, accepted: Accepted, reason: Reason) -> None:
     """Quarantine a delivery whose fault only showed in a later stage.
 
     Args:
-        judge: gives access to landing, vault and ledger.
+        desk: with landing, vault and ledger.
         accepted: what it was accepted as.
         reason: why it cannot stay.
     """
-    entry = judge.ledger.find(accepted.delivery)
+    entry = desk.ledger.find(accepted.delivery)
     if entry is None:
         raise LookupError(f"delivery {accepted.delivery} is not in the ledger")
     try:
-        content = judge.landing.read(accepted.path)
+        content = desk.landing.read(accepted.path)
     except Rejection:
         content = b""
-    judge.quarantine.keep(accepted.delivery, accepted.path, content, accepted.sidecar)
-    judge.ledger.enter(
-        replace(entry, recording=None, fate=Fate.QUARANTINED, reasons=(reason,), decided_at=judge.now.isoformat())
+    desk.quarantine.keep(accepted.delivery, accepted.path, content, accepted.sidecar)
+    desk.ledger.enter(
+        replace(entry, recording=None, fate=Fate.QUARANTINED, reasons=(reason,), decided_at=desk.now.isoformat())
     )
-    judge.ledger.forget_units(accepted.recording.recording)
+    desk.ledger.forget_units(accepted.recording.recording)

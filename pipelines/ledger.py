@@ -12,61 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.errors import Reason, UserError
+from pipelines.ledger_schema import SCHEMA
 from schemas.faults import FAULTS, Effect, Fate
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS deliveries (
-    delivery TEXT PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('media', 'table', 'other')),
-    name_digest TEXT NOT NULL,      -- keyed digest of the hospital's name
-    stamp TEXT NOT NULL,            -- size and time (or etag) of the file and its sidecar when last looked at
-    sha256 TEXT,                    -- NULL until it was read whole
-    bytes INTEGER NOT NULL,
-    participant TEXT,               -- pseudonym
-    recording TEXT,
-    fate TEXT NOT NULL,
-    reasons TEXT NOT NULL DEFAULT '[]',   -- [[code, detail], ...]
-    first_seen TEXT NOT NULL,
-    decided_at TEXT NOT NULL,
-    duplicate_of TEXT,
-    UNIQUE (name_digest, sha256)
-);
-CREATE INDEX IF NOT EXISTS deliveries_by_sha256 ON deliveries (sha256);
-CREATE INDEX IF NOT EXISTS deliveries_by_recording ON deliveries (recording);
-CREATE TABLE IF NOT EXISTS table_rows (
-    delivered_table TEXT NOT NULL,
-    row_digest TEXT NOT NULL,       -- keyed digest of the row's text and of which of its like it is
-    participant TEXT,
-    fate TEXT NOT NULL,
-    code TEXT,
-    PRIMARY KEY (delivered_table, row_digest)
-);
-CREATE TABLE IF NOT EXISTS units (
-    recording TEXT NOT NULL,
-    stage TEXT NOT NULL,
-    key TEXT NOT NULL,
-    sha256 TEXT NOT NULL,           -- of the output files, in order
-    PRIMARY KEY (recording, stage)
-);
-CREATE TABLE IF NOT EXISTS dirty (
-    participant TEXT PRIMARY KEY    -- whose folder may differ from the last version
-);
-CREATE TABLE IF NOT EXISTS withdrawn (
-    participant TEXT PRIMARY KEY    -- who has data in the lake and took back consent: to be erased
-);
-CREATE TABLE IF NOT EXISTS versions (
-    number INTEGER PRIMARY KEY,
-    git_commit TEXT NOT NULL,
-    published_at TEXT NOT NULL,
-    pushed_at TEXT
-);
-CREATE TABLE IF NOT EXISTS runs (
-    started_at TEXT NOT NULL,
-    finished_at TEXT,
-    outcome TEXT,
-    fingerprint TEXT
-);
-"""
 
 Kind = Literal["media", "table", "other"]
 
@@ -121,7 +68,7 @@ class Ledger:
             else:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
-                self._db.executescript(_SCHEMA)
+                self._db.executescript(SCHEMA)
         except sqlite3.Error as error:
             raise UserError(f"the ledger {path} cannot be read ({error}): restore it from a backup") from error
 
@@ -220,6 +167,13 @@ class Ledger:
             "fate = excluded.fate, code = excluded.code",
             [(table, *row) for row in rows],
         )
+
+    def row_counts(self) -> list[tuple[str, str, str | None, int]]:
+        """How many rows there are: (table, fate, code, count)."""
+        grouped = self._db.execute(
+            "SELECT delivered_table, fate, code, count(*) FROM table_rows GROUP BY delivered_table, fate, code"
+        )
+        return [tuple(row) for row in grouped]
 
     def published_rows(self, table: str) -> set[str]:
         """The digests of a table's rows that have been taken in before."""
@@ -367,34 +321,6 @@ class Ledger:
             "SELECT * FROM runs WHERE finished_at IS NOT NULL ORDER BY rowid DESC LIMIT 1"
         ).fetchone()
         return None if row is None else dict(row)
-
-    # --- counts ---
-
-    def status(self) -> dict[str, Any]:
-        """Counts by fate, whether they add up, reasons, and counts of table rows."""
-        media = self.deliveries("media")
-        counts = {fate.value: sum(entry.fate is fate for entry in media) for fate in Fate}
-        reasons: dict[str, int] = {}
-        for entry in self.deliveries():
-            for code in entry.codes:
-                reasons[code] = reasons.get(code, 0) + 1
-        tables: dict[str, dict[str, int]] = {}
-        grouped = self._db.execute(
-            "SELECT delivered_table, fate, code, count(*) AS n FROM table_rows GROUP BY delivered_table, fate, code"
-        )
-        for row in grouped:
-            table = tables.setdefault(row["delivered_table"], {"landed": 0, "published": 0, "quarantined": 0})
-            table["landed"] += row["n"]
-            table[row["fate"]] = table.get(row["fate"], 0) + row["n"]
-            if row["code"]:
-                reasons[row["code"]] = reasons.get(row["code"], 0) + row["n"]
-        return {
-            "landed": len(media),
-            **counts,
-            "balanced": sum(counts.values()) == len(media),
-            "reasons": dict(sorted(reasons.items())),
-            "tables": dict(sorted(tables.items())),
-        }
 
 
 def _delivery(row: sqlite3.Row) -> Delivery:

@@ -8,6 +8,7 @@ from pipelines.audit import open_audit
 from pipelines.erasure_journal import unfinished
 from pipelines.errors import Reason, UserError
 from pipelines.ledger import Ledger
+from pipelines.ledger_counts import counts
 from pipelines.repository import Repository, tag_name, version_name
 from pipelines.study import Study
 from pipelines.vault import Vault
@@ -27,7 +28,7 @@ def overview(study: Study) -> dict[str, Any]:
         versions = ledger.versions()
         last = ledger.last_run()
         return {
-            **ledger.status(),
+            **counts(ledger),
             "version": version_name(versions[-1]["number"]) if versions else None,
             "backed_up": all(version["pushed_at"] for version in versions),
             "last_run": None

@@ -8,26 +8,23 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from pipelines.audit import AuditLog, Event
+from pipelines.audit import Event
 from pipelines.calendar import age_a, age_band, study_time
 from pipelines.consent import check_person
 from pipelines.csvfile import Row, read_csv
+from pipelines.desk import Desk
 from pipelines.errors import Reason, Rejection
 from pipelines.ledger import Delivery, Ledger
-from pipelines.params import Params
 from pipelines.parquet import write_parquet
-from pipelines.quarantine import Quarantine
-from pipelines.storage import LandedFile, Landing
+from pipelines.storage import LandedFile
 from pipelines.tombstone import row_of_erased, without_erased_lines
-from pipelines.vault import Vault
 from pipelines.vault_records import ConsentEvent, Person
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Table
@@ -45,39 +42,14 @@ CLINICAL = {
 """Delivered table -> the table it becomes and the column of its time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """What the tables are taken in with."""
-
-    landing: Landing
-    lake: Path
-    vault: Vault
-    ledger: Ledger
-    quarantine: Quarantine
-    params: Params
-    now: datetime
-    audit: AuditLog | None = None
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The hospital's time zone."""
-        return ZoneInfo(self.params.study.timezone)
-
-
-def table_files(files: Iterable[LandedFile]) -> dict[str, LandedFile]:
-    """The delivered tables that are there, by name, in the order in which they must be read."""
-    by_path = {file.path.lower(): file for file in files if file.regular}
-    return {t.name: by_path[f"{t.name}.csv"] for t in DELIVERED_TABLES if f"{t.name}.csv" in by_path}
-
-
-def take_tables(intake: Intake, files: dict[str, LandedFile]) -> list[str]:
+def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
     """Take in every delivered table.
 
     All are read when one is new, since a row's fate may hang on another table: consent on its person, and every other
     row on consent.
 
     Args:
-        intake: where from and where to.
+        desk: where from and where to.
         files: from `table_files`.
 
     Returns:
@@ -85,14 +57,14 @@ def take_tables(intake: Intake, files: dict[str, LandedFile]) -> list[str]:
     """
     tables = {table.name: table for table in DELIVERED_TABLES if table.name in files}
     if "participants" in tables:
-        _enrol_all(intake, tables["participants"], files["participants"])
+        _enrol_all(desk, tables["participants"], files["participants"])
     changed: set[str] = set()
     for name in sorted(tables, key=_READING_ORDER.index):
-        changed |= _take(intake, tables[name], files[name])
-        intake.vault.save()
+        changed |= _take(desk, tables[name], files[name])
+        desk.vault.save()
     # Not in the order of participants.csv, which the files' times would show to whoever sees the lake.
-    everyone = sorted(intake.vault.people, key=lambda person: person.pseudonym)
-    changed |= {person.pseudonym for person in everyone if _write_participant(intake, person)}
+    everyone = sorted(desk.vault.people, key=lambda person: person.pseudonym)
+    changed |= {person.pseudonym for person in everyone if _write_participant(desk, person)}
     return sorted(changed)
 
 
@@ -100,10 +72,10 @@ _READING_ORDER = ("consent", "participants", *CLINICAL)
 """Consent first: it decides about all other rows."""
 
 
-def _enrol_all(intake: Intake, table: DeliveredTable, file: LandedFile) -> None:
+def _enrol_all(desk: Desk, table: DeliveredTable, file: LandedFile) -> None:
     """Enter everyone into the vault, so that consent finds its person; the rows get their fates later."""
     try:
-        rows = read_csv(intake.landing.read(file.path), table, intake.zone)
+        rows = read_csv(desk.landing.read(file.path), table, desk.zone)
     except Rejection:
         return
     for row in rows:
@@ -115,10 +87,10 @@ def _enrol_all(intake: Intake, table: DeliveredTable, file: LandedFile) -> None:
             for name, value in row.values.items()
             if name != "participant_id"
         }
-        if intake.vault.tombstone_of(str(row.values["participant_id"])) is not None:
+        if desk.vault.tombstone_of(str(row.values["participant_id"])) is not None:
             continue
-        intake.vault.enrol(str(row.values["participant_id"]), enrolled, register)
-    intake.vault.save()
+        desk.vault.enrol(str(row.values["participant_id"]), enrolled, register)
+    desk.vault.save()
 
 
 def _enrolled(row: Row) -> date | None:
@@ -128,19 +100,19 @@ def _enrolled(row: Row) -> date | None:
     return enrolled if sound and isinstance(enrolled, date) else None
 
 
-def _take(intake: Intake, table: DeliveredTable, file: LandedFile) -> set[str]:
-    name_digest = intake.vault.digest("name", file.path)
-    at = intake.now.isoformat()
+def _take(desk: Desk, table: DeliveredTable, file: LandedFile) -> set[str]:
+    name_digest = desk.vault.digest("name", file.path)
+    at = desk.now.isoformat()
     try:
-        content = intake.landing.read(file.path)
+        content = desk.landing.read(file.path)
         sha256 = hashlib.sha256(content).hexdigest()
-        delivery = intake.vault.label("delivery", file.path, sha256, length=12)
-        intake.vault.remember_name(delivery, file.path)
-        rows, rejection = read_csv(content, table, intake.zone), None
+        delivery = desk.vault.label("delivery", file.path, sha256, length=12)
+        desk.vault.remember_name(delivery, file.path)
+        rows, rejection = read_csv(content, table, desk.zone), None
     except Rejection as error:
         if error.code == "UNREADABLE":
             content, sha256 = b"", ""
-            delivery = intake.vault.label("delivery", file.path, "", length=12)
+            delivery = desk.vault.label("delivery", file.path, "", length=12)
         rows, rejection = [], error
     entry = Delivery(
         delivery, "table", name_digest, file.stamp, sha256, len(content), None, None,
@@ -148,21 +120,21 @@ def _take(intake: Intake, table: DeliveredTable, file: LandedFile) -> set[str]:
         () if rejection is None else (Reason(rejection.code, rejection.detail),), at, at,
     )  # fmt: skip
     if rejection is not None:
-        intake.quarantine.keep(delivery, file.path, without_erased_lines(content, intake.vault))
-        intake.ledger.enter(entry)
+        desk.quarantine.keep(delivery, file.path, without_erased_lines(content, desk.vault))
+        desk.ledger.enter(entry)
         return set()
-    changed = _Rows(intake, table).take(rows, delivery, file.path)
-    intake.ledger.enter(entry)
+    changed = _Rows(desk, table).take(rows, delivery, file.path)
+    desk.ledger.enter(entry)
     return changed
 
 
 class _Rows:
     """The rows of one delivered table on their way to the vault or the lake."""
 
-    def __init__(self, intake: Intake, table: DeliveredTable) -> None:
-        self._intake = intake
+    def __init__(self, desk: Desk, table: DeliveredTable) -> None:
+        self._desk = desk
         self._table = table
-        self._standing = intake.ledger.published_rows(table.name)
+        self._standing = desk.ledger.published_rows(table.name)
         self._accepted: dict[str, list[Row]] = {}
         self._consent: dict[str, list[str]] = {}
 
@@ -172,7 +144,7 @@ class _Rows:
         seen: Counter[str] = Counter()
         for row in rows:
             seen[row.text] += 1
-            digest = self._intake.vault.digest("row", self._table.name, row.text, str(seen[row.text]))
+            digest = self._desk.vault.digest("row", self._table.name, row.text, str(seen[row.text]))
             person, reason = self._judge(row)
             fate = Fate.PUBLISHED
             if reason is not None and digest not in self._standing:
@@ -192,21 +164,21 @@ class _Rows:
         changed = self._keep()
         if refused:
             content = "\n".join(json.dumps(row) for row in refused).encode()
-            self._intake.quarantine.keep(f"{delivery}-rows", f"{path}: rows", content)
-        if self._intake.audit is not None and self._consent:
+            self._desk.quarantine.keep(f"{delivery}-rows", f"{path}: rows", content)
+        if self._desk.audit is not None and self._consent:
             # Before the vault has them, so that a change that was kept is never without its line.
             noted = sorted(self._consent.items())
-            self._intake.audit.append_all(Event("consent_noted", who, {"events": what}) for who, what in noted)
-        self._intake.vault.save()
-        self._intake.ledger.record_rows(self._table.name, fates)
+            self._desk.audit.append_all(Event("consent_noted", who, {"events": what}) for who, what in noted)
+        self._desk.vault.save()
+        self._desk.ledger.record_rows(self._table.name, fates)
         return changed
 
     def _judge(self, row: Row) -> tuple[Person | None, Reason | None]:
-        of_erased = row_of_erased(row.text, self._intake.vault)
+        of_erased = row_of_erased(row.text, self._desk.vault)
         if of_erased or row.code is not None:
             code = "ERASED_SUBJECT" if of_erased else str(row.code)
             return None, Reason(code, f"line {row.line}: {row.detail}")
-        person = self._intake.vault.person(str(row.values["participant_id"]))
+        person = self._desk.vault.person(str(row.values["participant_id"]))
         if self._table.name == "participants" and _enrolled(row) is None:
             return person, Reason("VALUE_RANGE", f"line {row.line}: born after enrolment")
         if person is None:
@@ -214,9 +186,7 @@ class _Rows:
         if self._table.name == "consent":
             return person, self._note_consent(person, row)
         try:
-            check_person(
-                person, self._intake.params.land, self._intake.params.protocol, self._intake.now, self._intake.now
-            )
+            check_person(person, self._desk.params.land, self._desk.params.protocol, self._desk.now, self._desk.now)
         except Rejection as error:
             return person, Reason(error.code, f"line {row.line}: {error.detail}")
         return person, None
@@ -240,10 +210,10 @@ class _Rows:
         table, time_column = CLINICAL[self._table.name]
         changed = set()
         for pseudonym, rows in sorted(self._accepted.items()):
-            person = self._intake.vault.of_pseudonym(pseudonym)
-            new = table.frame([_clinical_row(person, row, table, time_column, self._intake.zone) for row in rows])
-            path = clinical_folder(self._intake.lake, pseudonym) / f"{table.name}.parquet"
-            if _replace(self._intake.ledger, path, lambda old, new=new, table=table: _merge(old, new, table)):  # type: ignore[misc]  # mypy infers no type for a lambda with defaults
+            person = self._desk.vault.of_pseudonym(pseudonym)
+            new = table.frame([_clinical_row(person, row, table, time_column, self._desk.zone) for row in rows])
+            path = clinical_folder(self._desk.lake, pseudonym) / f"{table.name}.parquet"
+            if _replace(self._desk.ledger, path, lambda old, new=new, table=table: _merge(old, new, table)):  # type: ignore[misc]  # mypy infers no type for a lambda with defaults
                 changed.add(pseudonym)
         return changed
 
@@ -277,10 +247,10 @@ def _replace(ledger: Ledger, path: Path, change: Callable[[pl.DataFrame | None],
     return True
 
 
-def _write_participant(intake: Intake, person: Person) -> bool:
+def _write_participant(desk: Desk, person: Person) -> bool:
     """Write a person's row, and empty tables beside it, once consent stands; whether anything changed."""
     try:
-        check_person(person, intake.params.land, intake.params.protocol, intake.now, intake.now)
+        check_person(person, desk.params.land, desk.params.protocol, desk.now, desk.now)
     except Rejection:
         return False
     known = person.register
@@ -288,12 +258,12 @@ def _write_participant(intake: Intake, person: Person) -> bool:
     age = age_a(birth, person.day_zero_date)
     row = {name: known.get(name) for name in PARTICIPANTS.names if name in known}
     row["participant"] = person.pseudonym
-    row["age_band"] = age_band(age, intake.params.pseudonymise.age_band_years)
+    row["age_band"] = age_band(age, desk.params.pseudonymise.age_band_years)
     row["language"] = None if known.get("language") is None else str(known["language"]).lower()
-    folder = clinical_folder(intake.lake, person.pseudonym)
-    changed = _replace(intake.ledger, folder / "participants.parquet", lambda _: PARTICIPANTS.frame([dict(row)]))
+    folder = clinical_folder(desk.lake, person.pseudonym)
+    changed = _replace(desk.ledger, folder / "participants.parquet", lambda _: PARTICIPANTS.frame([dict(row)]))
     for table, _ in CLINICAL.values():
         path = folder / f"{table.name}.parquet"
         if not path.is_file():
-            changed |= _replace(intake.ledger, path, lambda _, table=table: table.frame())  # type: ignore[misc]  # as above
+            changed |= _replace(desk.ledger, path, lambda _, table=table: table.frame())  # type: ignore[misc]  # as above
     return changed

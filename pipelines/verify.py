@@ -9,6 +9,7 @@ import yaml
 from pipelines.erase_objects import Output, outputs_at, outputs_in_history, owners
 from pipelines.lake import people, recordings
 from pipelines.ledger import Ledger
+from pipelines.ledger_counts import counts
 from pipelines.repository import Repository, tag_name, version_name
 from pipelines.stores import FolderStore, Store, Stores, damaged, md5_of, stores_of
 from pipelines.study import Study
@@ -136,7 +137,7 @@ def _index(study: Study, dirty: set[str]) -> Iterator[str]:
 
 def _ledger(study: Study, ledger: Ledger, checked: dict[str, int]) -> Iterator[str]:
     """Deliveries whose fate and whose place disagree."""
-    state = ledger.status()
+    state = counts(ledger)
     checked["deliveries"] = state["landed"]
     if not state["balanced"]:
         yield "the ledger does not balance: landed is not the sum of the fates"

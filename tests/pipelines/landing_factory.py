@@ -14,16 +14,18 @@ from pathlib import Path
 import av
 import numpy as np
 
-from pipelines.discover import Discovery, Look
+from pipelines.desk import Desk
+from pipelines.discover import Discovery
 from pipelines.land import Accepted, Judge
 from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger_counts import counts
 from pipelines.params import Params
 from pipelines.pseudonymise import Source, pseudonymise
 from pipelines.quarantine import Quarantine
 from pipelines.recording import Recording
 from pipelines.storage import FolderLanding
 from pipelines.study import Study
-from pipelines.tables import Intake, take_tables
+from pipelines.tables import take_tables
 from pipelines.vault import Vault
 from schemas.landing import DELIVERED_TABLES
 from tests.pipelines.video_factory import plain, video
@@ -182,28 +184,21 @@ class LightStudy:
         return Quarantine(self.study.quarantine, self.vault)
 
     @property
-    def judge(self) -> Judge:
-        return Judge(self.landing, self.study.lake, self.vault, self.ledger, self.quarantine, self.params, self.now)
+    def desk(self) -> Desk:
+        return Desk(self.landing, self.study.lake, self.vault, self.ledger, self.quarantine, self.params, self.now)
 
     @property
-    def intake(self) -> Intake:
-        return Intake(self.landing, self.study.lake, self.vault, self.ledger, self.quarantine, self.params, self.now)
+    def judge(self) -> Judge:
+        return Judge(self.desk)
 
     def look(self) -> Discovery:
-        look = Look(
-            self.ledger.latest_by_name(),
-            lambda path: self.vault.digest("name", path),
-            self.study.lake,
-            self.now,
-            timedelta(days=self.params.land.orphan_after_days),
-        )
-        return look.at(self.landing.files())
+        return self.desk.look()
 
     def land(self) -> list[Accepted]:
         """Take in the tables and judge what is new; what was accepted is not yet in the lake."""
         found = self.look()
         if found.tables_changed:
-            take_tables(self.intake, found.tables)
+            take_tables(self.desk, found.tables)
         judged = [self.judge.judge(candidate) for candidate in found.candidates]
         return [accepted for accepted in judged if accepted is not None]
 
@@ -233,5 +228,5 @@ class LightStudy:
 
     def rows(self, table: str) -> dict[str, int]:
         """Counts of a delivered table's rows by fate."""
-        counts: dict[str, int] = self.ledger.status()["tables"].get(table, {})
-        return counts
+        found: dict[str, int] = counts(self.ledger)["tables"].get(table, {})
+        return found

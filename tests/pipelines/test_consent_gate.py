@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipelines import night as nights
 from pipelines.audit import open_audit, read_audit
 from pipelines.errors import UserError
+from pipelines.measuring import Measuring
 from pipelines.night import Night
 from pipelines.person import measure_person
 from pipelines.pseudonymise import recordings_folder
@@ -15,7 +15,7 @@ from pipelines.recording import Recording
 from pipelines.stages import MEDIA_STAGES
 from pipelines.work import Done, Unit
 from schemas.faults import Fate
-from tests.pipelines.landing_factory import ID, NOW, Hospital, LightStudy, small_mp4
+from tests.pipelines.landing_factory import ID, Hospital, LightStudy, small_mp4
 
 MP4 = small_mp4()
 BEFORE, SINCE, TO_COME = "2026-03-01T09:00:00+01:00", "2026-04-01T09:00:00+02:00", "2026-09-01T09:00:00+02:00"
@@ -46,12 +46,12 @@ def night_of(study: LightStudy, monkeypatch: pytest.MonkeyPatch) -> tuple[Night,
         units.append(unit)
         return Done(unit.stage, unit.recording.recording, unit.key, "0" * 64, ())
 
-    monkeypatch.setattr(nights, "do_unit", do)
+    monkeypatch.setattr("pipelines.measuring.do_unit", do)
     monkeypatch.setattr("pipelines.person.do_unit", do)
-    vault = study.vault
-    audit = open_audit(study.study, vault)
+    audit = open_audit(study.study, study.vault)
     repository: Any = None
-    return Night(study.study, study.params, vault, audit, study.landing, study.ledger, repository, NOW), units
+    desk = replace(study.desk, audit=audit, quarantine=replace(study.quarantine, audit=audit))
+    return Night(study.study, desk, audit, repository, Measuring(desk, audit)), units
 
 
 class Inline:
@@ -120,10 +120,10 @@ def test_nothing_more_is_measured_of_a_person_who_withdrew(
 ) -> None:
     study.publish()
     night, _ = night_of(study, monkeypatch)
-    assert night.stale(but=()) == [taken_in]
+    assert night.measuring.stale(but=()) == [taken_in]
     hospital.consent("withdrawn", SINCE)
     night.take_tables(study.look())
-    assert night.stale(but=()) == []
+    assert night.measuring.stale(but=()) == []
     second = hospital.film(small_mp4(60), "second.mp4")
     assert study.land() == []
     assert study.entry(second).codes == ("NO_CONSENT",)
@@ -156,7 +156,7 @@ def test_each_handing_out_of_a_key_is_in_the_audit_log_and_only_decoding_stages_
     person = study.vault.of_pseudonym(taken_in.participant)
     workers: Any = Inline()
     for stage in MEDIA_STAGES:
-        assert night.measure(stage.name, taken_in, None, workers)
+        assert night.measuring.measure(stage.name, taken_in, None, workers)
     entries = [e for e in read_audit(study.study) if e["action"] == "recording_decrypted"]
     assert [(e["subject"], e["detail"]["stage"]) for e in entries] == [
         (taken_in.recording, stage) for stage in ("quality", "face", "voice")
@@ -177,7 +177,7 @@ def test_no_key_is_handed_out_that_the_log_could_not_note(
     monkeypatch.setattr("pipelines.audit.os.fsync", full)
     workers: Any = Inline()
     with pytest.raises(OSError, match="No space left"):
-        night.measure("face", taken_in, None, workers)
+        night.measuring.measure("face", taken_in, None, workers)
     assert units == []
 
 
@@ -203,7 +203,7 @@ def test_changes_of_consent_and_readings_of_the_quarantine_are_in_the_audit_log(
     path = hospital.film(b"")
     study.land()
     delivery = study.entry(path).delivery
-    assert night._quarantine.fetch(delivery) is not None
+    assert night.desk.quarantine.fetch(delivery) is not None
     person = study.vault.person(ID)
     assert person is not None
     assert [(e["action"], e["subject"], e["detail"]) for e in read_audit(study.study)] == [

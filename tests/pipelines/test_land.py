@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import Reason, Rejection
 from pipelines.land import safe_visit, set_aside
+from pipelines.ledger_counts import counts
 from pipelines.params import LandParams, Params
 from pipelines.pseudonymise import mark_superseded, open_recording, recordings_folder
 from pipelines.recording import Recording, Task
@@ -139,7 +140,7 @@ def test_what_shows_only_when_it_is_opened_sets_the_delivery_aside(
     (accepted,) = study.land()
     with pytest.raises(Rejection) as refused:
         study.bring_in(accepted)
-    set_aside(study.judge, accepted, Reason(refused.value.code, refused.value.detail))
+    set_aside(study.desk, accepted, Reason(refused.value.code, refused.value.detail))
     assert quarantined(study, path) == code
     assert study.entry(path).recording is None
     assert not study.look().anything
@@ -459,7 +460,7 @@ def test_every_delivery_has_one_fate_and_they_add_up(study: LightStudy, hospital
     hospital.write(f"recordings/{ID}/V1/alone.mp4", MP4)
     study.night()
     study.publish()
-    status = study.ledger.status()
+    status = counts(study.ledger)
     assert status["balanced"]
     assert {fate: status[fate] for fate in ("landed", "published", "quarantined", "deferred", "duplicate")} == {
         "landed": 4, "published": 1, "quarantined": 1, "deferred": 1, "duplicate": 1,
@@ -514,7 +515,7 @@ def test_setting_aside_what_the_ledger_does_not_know_is_an_error(study: LightStu
     hospital.film(MP4)
     (accepted,) = study.land()
     with pytest.raises(LookupError, match="not in the ledger"):
-        set_aside(study.judge, replace(accepted, delivery="other"), Reason("TRUNCATED", ""))
+        set_aside(study.desk, replace(accepted, delivery="other"), Reason("TRUNCATED", ""))
 
 
 def test_what_is_accepted_leaves_the_quarantine(study: LightStudy, hospital: Hospital) -> None:
@@ -591,7 +592,7 @@ def test_an_erased_persons_rows_are_refused_and_not_kept_and_nobody_is_enrolled_
     study.land()
     assert study.vault.person(ID) is None
     assert study.rows("clinical") == {"landed": 2, "published": 1, "quarantined": 1}
-    assert study.ledger.status()["reasons"]["ERASED_SUBJECT"] >= 1
+    assert counts(study.ledger)["reasons"]["ERASED_SUBJECT"] >= 1
     kept = [study.quarantine.fetch(path.stem) for path in study.study.quarantine.glob("*.age")]
     assert ID.encode() not in b"".join(each[1] for each in kept if each is not None)
 
@@ -624,7 +625,7 @@ def test_an_erased_persons_ledger_row_stands_as_a_count_and_the_landing_copy_is_
     count = study.ledger.erase(pseudonym, [], [], lambda text: study.vault.digest("erased bytes", text), "2026-06-02")
     assert count == 1
     assert study.entry(path).fate is Fate.ERASED
-    assert study.ledger.status()["balanced"]
+    assert counts(study.ledger)["balanced"]
     assert pseudonym.encode() not in study.study.ledger.read_bytes()
     # What was a duplicate of the erased is nobody's duplicate any more.
     (accepted,) = study.land()

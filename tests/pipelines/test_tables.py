@@ -5,8 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.discover import table_files
 from pipelines.errors import Rejection
-from pipelines.tables import clinical_folder, table_files
+from pipelines.ledger_counts import counts
+from pipelines.tables import clinical_folder
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import ENROLLED, ID, NAME, Hospital, LightStudy
 
@@ -45,7 +47,7 @@ def test_without_consent_nothing_of_a_person_reaches_the_lake(study: LightStudy,
     assert study.vault.person(ID) is not None
     assert list(study.study.lake.iterdir()) == []
     assert study.rows("clinical") == {"landed": 1, "published": 0, "quarantined": 1}
-    assert study.ledger.status()["reasons"]["NO_CONSENT"] >= 1
+    assert counts(study.ledger)["reasons"]["NO_CONSENT"] >= 1
 
 
 def test_scopes_may_stand_together_in_one_cell(study: LightStudy, hospital: Hospital) -> None:
@@ -63,7 +65,7 @@ def test_a_scope_that_does_not_exist_is_refused(study: LightStudy, hospital: Hos
     person = study.vault.person(ID)
     assert person is not None
     assert person.consent == []
-    assert study.ledger.status()["reasons"]["VALUE_RANGE"] == 1
+    assert counts(study.ledger)["reasons"]["VALUE_RANGE"] == 1
 
 
 def test_times_become_study_time_and_right_across_the_clock_change(study: LightStudy, hospital: Hospital) -> None:
@@ -92,7 +94,7 @@ def test_each_refused_row_has_its_code_and_the_others_go_on(study: LightStudy, h
     )
     study.land()
     assert study.rows("medications") == {"landed": 8, "published": 1, "quarantined": 6, "duplicate": 1}
-    assert study.ledger.status()["reasons"] == {
+    assert counts(study.ledger)["reasons"] == {
         "VALUE_RANGE": 1, "ID_FORMAT": 1, "UNKNOWN_ID": 1, "FREE_TEXT_PII": 1, "KEY_CONFLICT": 2,
     }  # fmt: skip
     assert lake_table(study, "medications").height == 1
@@ -144,7 +146,7 @@ def test_the_same_rows_in_another_dialect_and_order_change_nothing(study: LightS
 def test_rows_of_a_person_who_is_registered_later_are_taken_in_then(study: LightStudy, hospital: Hospital) -> None:
     hospital.score("4")
     study.land()
-    assert study.ledger.status()["reasons"] == {"UNKNOWN_ID": 1}
+    assert counts(study.ledger)["reasons"] == {"UNKNOWN_ID": 1}
     hospital.admit()
     study.land()
     assert study.rows("clinical") == {"landed": 1, "published": 1, "quarantined": 0}
@@ -181,7 +183,7 @@ def test_nobody_is_born_after_enrolment(study: LightStudy, hospital: Hospital) -
     hospital.register(birth_date="2026-03-02")
     study.land()
     assert study.vault.people == []
-    assert study.ledger.status()["reasons"] == {"VALUE_RANGE": 1}
+    assert counts(study.ledger)["reasons"] == {"VALUE_RANGE": 1}
 
 
 def test_impossible_dates_of_a_known_person_are_refused_too(study: LightStudy, hospital: Hospital) -> None:
@@ -193,7 +195,7 @@ def test_impossible_dates_of_a_known_person_are_refused_too(study: LightStudy, h
     hospital.table("participants", known | {"participant_id": ID, "birth_date": "2026-03-02", "site": "south"})
     study.land()
     assert study.rows("participants") == {"landed": 2, "published": 1, "quarantined": 1}
-    assert study.ledger.status()["reasons"] == {"VALUE_RANGE": 1}
+    assert counts(study.ledger)["reasons"] == {"VALUE_RANGE": 1}
     assert (person.register["birth_date"], person.register["site"]) == ("1961-05-04", "north")
 
 

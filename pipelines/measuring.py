@@ -1,0 +1,177 @@
+"""A recording's way through a run: into the lake, stage by stage, or out again with its reason."""
+
+import logging
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pipelines.audit import AuditLog
+from pipelines.desk import Desk
+from pipelines.errors import PainLakeError, Reason, Rejection
+from pipelines.lake import recordings
+from pipelines.land import Accepted, set_aside
+from pipelines.pool import Workers
+from pipelines.pseudonymise import Source, mark_superseded, pseudonymise, recordings_folder
+from pipelines.recording import Recording
+from pipelines.selftest import check_engines
+from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage
+from pipelines.withdrawals import withdrawn
+from pipelines.work import Unit, do_unit, key_of
+from schemas.faults import FAULTS, Effect
+
+log = logging.getLogger("painlake")
+
+
+@dataclass(slots=True)
+class Measuring:
+    """Brings recordings through the media stages, from as many threads as there are.
+
+    Args:
+        desk: with ledger, vault and lake.
+        audit: where each decryption is entered before it is done.
+        failures: what could not be processed for a reason that is not its own is added to it.
+    """
+
+    desk: Desk
+    audit: AuditLog
+    failures: list[str] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def try_engines(self, workers: Workers) -> None:
+        """Try the engines before any recording is blamed for what is wrong with the machine.
+
+        Raises:
+            PainLakeError: an engine does not run here; every delivery stays as it is.
+        """
+        for stage in MEDIA_STAGES:
+            # Here, before there are threads that would each ask for it at once.
+            stage.code_sha256()
+        try:
+            workers.run(check_engines, self.desk.params.face)
+        except Rejection as error:
+            raise PainLakeError(f"the engines do not run on this machine: {error.code}, {error.detail}") from error
+
+    def stale(self, but: Iterable[str]) -> list[Recording]:
+        """Recordings in the lake that lack a result under today's code and parameters.
+
+        Args:
+            but: recordings to leave out; so are those of persons who took back their consent.
+        """
+        left_out = set(but)
+        units = self.desk.ledger.units_with_digests()
+        return [
+            recording
+            for recording in self.recordings()
+            if recording.recording not in left_out
+            and not self._fresh(recording, units)
+            and not withdrawn(self.desk, recording.participant)
+        ]
+
+    def recordings(self) -> list[Recording]:
+        """All recordings in the lake, in order."""
+        return recordings(self.desk.lake)
+
+    def _fresh(self, recording: Recording, units: dict[tuple[str, str], tuple[str, str]]) -> bool:
+        outputs: dict[str, str] = {}
+        for stage in MEDIA_STAGES:
+            key, outputs[stage.name] = units.get((recording.recording, stage.name), ("", ""))
+            if key != key_of(stage, recording, self.desk.params, outputs):
+                return False
+            if not all(path.is_file() for path in stage.files(self.desk.lake, recording)):
+                return False
+        return True
+
+    def pseudonymise(self, accepted: Accepted, workers: Workers) -> Recording | None:
+        """Bring an accepted delivery into the lake; None where it had to be set aside."""
+        recording = accepted.recording
+        person = self.desk.vault.of_pseudonym(recording.participant)
+        source = Source(self.desk.landing, accepted.path, accepted.suffix, accepted.sha256)
+        with self._lock:
+            self.desk.ledger.mark_dirty(recording.participant)
+        try:
+            done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
+        except Rejection as error:
+            self._set_aside(accepted, Reason(error.code, error.detail))
+            return None
+        if accepted.supersedes is not None:
+            mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
+        return done
+
+    def measure(self, stage_name: str, recording: Recording, accepted: Accepted | None, workers: Workers) -> bool:
+        """Do one stage of a recording; False where it had to be set aside and no further stage is due."""
+        stage = media_stage(stage_name)
+        with self._lock:
+            self.desk.ledger.mark_dirty(recording.participant)
+            outputs = {name: self._output(name, recording) for name in stage.needs}
+        key = key_of(stage, recording, self.desk.params, outputs)
+        identity = self._identity(stage, recording) if stage.decrypts else ""
+        try:
+            done = workers.run(do_unit, Unit(stage.name, recording, self.desk.lake, self.desk.params, key, identity))
+        except Rejection as error:
+            return self._refused(recording, accepted, [Reason(error.code, error.detail)])
+        with self._lock:
+            self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+            self._flag(recording, done.reasons)
+        refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
+        return not refused or self._refused(recording, accepted, refused)
+
+    def _identity(self, stage: MediaStage, recording: Recording) -> str:
+        """The key to a recording, for one stage; the audit log has it first."""
+        self.audit.append("recording_decrypted", recording.recording, {"stage": stage.name})
+        return self.desk.vault.of_pseudonym(recording.participant).identity
+
+    def fail(self, recording: Recording, error: BaseException) -> None:
+        """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""
+        with self._lock:
+            self.failures.append(f"{recording.recording}: {type(error).__name__}")
+            entry = self.desk.ledger.of_recording(recording.recording)
+            if entry is not None and entry in self.desk.ledger.accepted():
+                take_out(self.desk, recording)
+        log.error("%s could not be processed: %s", recording.recording, type(error).__name__)
+
+    def _output(self, stage_name: str, recording: Recording) -> str:
+        unit = self.desk.ledger.unit(recording.recording, stage_name)
+        if unit is None:
+            raise PainLakeError(f"{recording.recording}: {stage_name} is not done")
+        return unit[1]
+
+    def _flag(self, recording: Recording, reasons: tuple[Reason, ...]) -> None:
+        entry = self.desk.ledger.of_recording(recording.recording)
+        if entry is None:
+            return
+        codes = {reason.code for reason in reasons}
+        kept = [reason for reason in entry.reasons if reason.code not in codes]
+        flags = [reason for reason in reasons if FAULTS[reason.code].effect is Effect.FLAG]
+        self.desk.ledger.decide(entry.delivery, entry.fate, [*kept, *flags], entry.decided_at)
+
+    def _refused(self, recording: Recording, accepted: Accepted | None, reasons: list[Reason]) -> bool:
+        if accepted is None:
+            # It was published under earlier parameters: a person decides, the data stay as they are.
+            self.failures.append(f"{recording.recording}: {reasons[0].code}")
+            log.warning("%s would be refused now: %s", recording.recording, reasons[0].code)
+            return False
+        with self._lock:
+            take_out(self.desk, recording)
+            self._set_aside(accepted, reasons[0])
+        return False
+
+    def _set_aside(self, accepted: Accepted, reason: Reason) -> None:
+        with self._lock:
+            set_aside(self.desk, accepted, reason)
+        log.warning("delivery %s set aside: %s", accepted.delivery, reason.code)
+
+
+def take_out(desk: Desk, recording: Recording) -> None:
+    """Remove a recording that no version has from the lake."""
+    folder = recordings_folder(desk.lake, recording.participant)
+    # The sidecar first: without it the rest is not there for any reader.
+    (folder / f"{recording.recording}.json").unlink(missing_ok=True)
+    (folder / f"{recording.recording}.age").unlink(missing_ok=True)
+    for stage in MEDIA_STAGES:
+        for path in stage.files(desk.lake, recording):
+            path.unlink(missing_ok=True)
+    for path in (folder, *(desk.lake / recording.participant / stage.folder for stage in MEDIA_STAGES)):
+        with suppress(OSError):
+            path.rmdir()
+    desk.ledger.forget_units(recording.recording)
