@@ -33,7 +33,9 @@ class Part(NamedTuple):
     parent: int
 
 
-def mutate(seed: int, number: int, originals: Mapping[str, bytes], mutators: Mapping[str, Mapping[str, Mutator]]) -> Mutant:
+def mutate(
+    seed: int, number: int, originals: Mapping[str, bytes], mutators: Mapping[str, Mapping[str, Mutator]]
+) -> Mutant:
     """The damaged file of a number.
 
     Args:
@@ -43,14 +45,22 @@ def mutate(seed: int, number: int, originals: Mapping[str, bytes], mutators: Map
         mutators: kind of file -> kind of damage -> how.
     """
     rng = Random(f"{seed}/{number}")
-    target = rng.choice(sorted(originals))
-    known = mutators[target.split(" ", maxsplit=1)[0].rpartition(".")[2]]
+    target = rng.choice([name for name in sorted(originals) for _ in range(_WEIGHTS.get(_kind_of(name), 1))])
+    known = mutators[_kind_of(target)]
     for _ in range(20):
         kind = rng.choice(sorted(known))
         content = known[kind](originals[target], rng)
         if content != originals[target]:
             return Mutant(number, target, kind, content)
     raise AssertionError(f"nothing changes {target}")
+
+
+_WEIGHTS = {"mp4": 3, "mkv": 5, "wav": 3, "json": 2}
+"""Recordings have more to be damaged than tables."""
+
+
+def _kind_of(name: str) -> str:
+    return name.split(" ", maxsplit=1)[0].rpartition(".")[2]
 
 
 # Blind damage, to any file.
@@ -119,7 +129,9 @@ def overwritten(media: bytes, at: int, content: bytes) -> bytes:
 Parse = Callable[[bytes], list[Part]]
 
 
-def _structural(parse: Parse, lie: Callable[[bytes, Part, Random], bytes], payload: frozenset[str]) -> dict[str, Mutator]:
+def _structural(
+    parse: Parse, lie: Callable[[bytes, Part, Random], bytes], payload: frozenset[str]
+) -> dict[str, Mutator]:
     def of_part(change: Callable[[bytes, Part, Random], bytes]) -> Mutator:
         return lambda media, rng: change(media, rng.choice(parse(media)), rng)
 
@@ -130,7 +142,13 @@ def _structural(parse: Parse, lie: Callable[[bytes, Part, Random], bytes], paylo
         one, two = sorted((first, rng.choice(siblings)), key=lambda part: part.at)
         if one == two:
             return media
-        return media[: one.at] + media[two.at : two.end] + media[one.end : two.at] + media[one.at : one.end] + media[two.end :]
+        return (
+            media[: one.at]
+            + media[two.at : two.end]
+            + media[one.end : two.at]
+            + media[one.at : one.end]
+            + media[two.end :]
+        )
 
     def header_flips(media: bytes, rng: Random) -> bytes:
         parts = [part for part in parse(media) if part.name not in payload]
@@ -146,7 +164,9 @@ def _structural(parse: Parse, lie: Callable[[bytes, Part, Random], bytes], paylo
         "swapped parts": swapped,
         "header flips": header_flips,
         "deleted part": of_part(lambda media, part, _: media[: part.at] + media[part.end :]),
-        "duplicated part": of_part(lambda media, part, _: media[: part.end] + media[part.at : part.end] + media[part.end :]),
+        "duplicated part": of_part(
+            lambda media, part, _: media[: part.end] + media[part.at : part.end] + media[part.end :]
+        ),
         "zeroed part": of_part(lambda media, part, _: overwritten(media, part.start, bytes(part.end - part.start))),
     }
 
@@ -156,15 +176,15 @@ def _structural(parse: Parse, lie: Callable[[bytes, Part, Random], bytes], paylo
 
 def _parse_boxes(media: bytes) -> list[Part]:
     found: list[Part] = []
-    _descend(media, "", 0, len(media), -1, found)
+    _descend(media, (0, len(media)), -1, found)
     return found
 
 
-def _descend(media: bytes, path: str, at: int, end: int, parent: int, found: list[Part]) -> None:
-    for box in boxes._boxes(media, path, at, end):
+def _descend(media: bytes, span: tuple[int, int], parent: int, found: list[Part]) -> None:
+    for box in boxes._boxes(media, "", *span):
         found.append(Part(box.name, box.start - 8, box.start, box.end, parent))
         if box.name in boxes._CHILDREN:
-            _descend(media, box.path, box.start, box.end, len(found) - 1, found)
+            _descend(media, (box.start, box.end), len(found) - 1, found)
 
 
 def _box_length_lie(media: bytes, part: Part, rng: Random) -> bytes:
@@ -178,7 +198,6 @@ def _in_box(media: bytes, rng: Random, places: Sequence[tuple[str, int, int]]) -
     name, offset, size = rng.choice(places)
     spots = [(part.start, part.end) for part in _parse_boxes(media) if part.name == name]
     if name in {"avc1", "mp4a"}:
-        spots = [(at + 4, at + 90) for at in [media.find(name.encode())] if at >= 0]
         # The brand of that name stands in front of the sample entry.
         spots = [(at + 4, at + 90) for at in [media.find(name.encode(), media.find(b"stsd"))] if at >= 0]
     if not spots:
@@ -279,7 +298,9 @@ MKV: Mapping[str, Mutator] = {
     **BLIND,
     **_structural(_parse_elements, _element_length_lie, frozenset({"A3", "1F43B675", "18538067"})),
     "huge dimensions": lambda media, rng: _in_element(media, rng, ("B0", "BA")),
-    "absurd rates": lambda media, rng: _in_element(media, rng, ("B5", "2AD7B1", "4489", "23E383", "9F", "E7", "6264", "56AA")),
+    "absurd rates": lambda media, rng: _in_element(
+        media, rng, ("B5", "2AD7B1", "4489", "23E383", "9F", "E7", "6264", "56AA")
+    ),
     "block header": _block_header,
     "renamed part": _renamed_element,
 }

@@ -99,7 +99,7 @@ def _odd_rows(content: bytes, rng: Random) -> bytes:
 def _quotes(content: bytes, rng: Random) -> bytes:
     out = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 5))):
-        out.insert(rng.randrange(len(out)), rng.choice(b"\"\"',;\n\r\x00\\"))
+        out.insert(rng.randrange(len(out)), rng.choice(b'""\',;\n\r\x00\\'))
     return bytes(out)
 
 
