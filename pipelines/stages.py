@@ -195,12 +195,10 @@ def _source(module: str) -> bytes:
 
 
 def _quality(inputs: Inputs, recording: Recording, params: Params) -> Measured:
-    from pipelines.quality import measure_quality, quality_reasons  # noqa: PLC0415 - see above
+    from pipelines.quality import length_reasons, measure_quality, quality_reasons  # noqa: PLC0415 - see above
 
     measures = measure_quality(inputs.media(), recording, params.quality)
-    reasons = quality_reasons(measures, params.quality, params.protocol)
-    if recording.declared_duration_s is None:
-        reasons.append(Reason("LENGTH_UNKNOWN", "no header of the delivered file says how long it should be"))
+    reasons = [*quality_reasons(measures, params.quality, params.protocol), *length_reasons(recording)]
     return Measured({"": measures}, tuple(reasons))
 
 
