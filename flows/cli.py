@@ -140,11 +140,11 @@ def query(
     """Ask the published DuckDB file, read only."""
     from pipelines.query import format_rows, run_query
     from pipelines.study import open_study
-    from pipelines.warehouse import current_file
+    from pipelines.warehouse import current_link
 
     opened = open_study(_root(context, study))
     if version is None:
-        file = current_file(opened.warehouse)
+        file = current_link(opened.warehouse)
     else:
         from pipelines.checkout import checkout as build
         from pipelines.checkout import find_version

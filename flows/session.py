@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.environment import traces_elsewhere
 from flows.logs import logging_to
 from flows.progress import Progress, Silent
-from pipelines.discover import Discovery
+from pipelines.discover import Candidate, Discovery
 from pipelines.land import Accepted
 from pipelines.night import Night
 from pipelines.pool import Workers
@@ -24,6 +24,7 @@ class Session:
     night: Night
     discovery: Discovery
     progress: Progress
+    to_judge: list[Candidate] | None = None
     accepted: dict[str, Accepted] = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
     workers: Workers | None = None

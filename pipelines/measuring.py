@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
-from pipelines.errors import PainLakeError, Reason, Rejection
+from pipelines.errors import PainLakeError, Reason, Rejection, in_short
 from pipelines.lake import recordings
 from pipelines.land import Accepted, set_aside
 from pipelines.pool import Workers
@@ -124,11 +124,11 @@ class Measuring:
     def fail(self, recording: Recording, error: BaseException) -> None:
         """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""
         with self._lock:
-            self.failures.append(f"{recording.recording}: {type(error).__name__}")
+            self.failures.append(f"{recording.recording}: {in_short(error)}")
             entry = self.desk.ledger.of_recording(recording.recording)
             if entry is not None and entry in self.desk.ledger.accepted():
                 take_out(self.desk, recording)
-        log.error("%s could not be processed: %s", recording.recording, type(error).__name__)
+        log.error("%s could not be processed: %s", recording.recording, in_short(error))
 
     def _output(self, stage_name: str, recording: Recording) -> str:
         unit = self.desk.ledger.unit(recording.recording, stage_name)

@@ -31,6 +31,10 @@ class StudyParams(Block):
     """Worker processes; 0 takes one a core."""
     unit_timeout_s: float = Field(default=900.0, gt=0)
     """How long one stage of one recording may take in a worker."""
+    retries: int = Field(default=3, ge=0, le=10)
+    """How often what can pass, such as storage that does not answer, is tried again; a broken file never is."""
+    retry_wait_s: float = Field(default=2.0, gt=0)
+    """How long before the first of them; each later one waits twice as long."""
 
     @field_validator("timezone")
     @classmethod

@@ -1,5 +1,6 @@
 """Where deliveries lie: a folder or an S3 bucket. The only module that speaks to S3 for us (DVC speaks for itself)."""
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -8,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines.errors import PainLakeError, Rejection, UserError
+from pipelines.errors import PainLakeError, Rejection, TemporaryError, UserError
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
 
 
@@ -65,6 +67,13 @@ def open_landing(where: str, root: Path) -> Landing:
     return FolderLanding(root / where)
 
 
+_PASSING = {
+    errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+    errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ECONNRESET,
+}  # fmt: skip
+"""What a network share answers when it is away for a while."""
+
+
 @dataclass(frozen=True, slots=True)
 class FolderLanding:
     """A landing zone in a folder."""
@@ -103,6 +112,8 @@ class FolderLanding:
             with os.fdopen(handle, "rb") as file:
                 return file.read()
         except OSError as error:
+            if error.errno in _PASSING:
+                raise TemporaryError(f"the landing zone does not answer: {error.strerror}") from error
             raise Rejection("UNREADABLE", error.strerror or "it cannot be read") from error
 
     def stamp(self, path: str) -> str | None:
@@ -150,22 +161,34 @@ class S3Landing:
                             LandedFile(key, entry["Size"], f"{entry['Size']}:{entry['ETag']}", entry["LastModified"])
                         )
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "?")
+            if _passes(error):
+                raise TemporaryError(f"the landing zone s3://{self._bucket} fails for now: {_code(error)}") from error
+            code = _code(error)
             raise UserError(
                 f"the landing zone s3://{self._bucket}/{self._prefix} answers {code}: check bucket and credentials"
             ) from error
         except BotoCoreError as error:
-            raise PainLakeError(f"the landing zone s3://{self._bucket} cannot be reached: {error}") from error
+            raise TemporaryError(f"the landing zone s3://{self._bucket} cannot be reached: {error}") from error
         return sorted(found, key=lambda file: file.path)
 
     def read(self, path: str) -> bytes:
-        """An object's bytes; boto3 checks the checksum that S3 stores with it."""
+        """An object's bytes; boto3 checks the checksum that S3 stores with it.
+
+        Raises:
+            Rejection: `UNREADABLE`, where S3 refuses this object.
+            TemporaryError: S3 cannot be reached or is overloaded, also after boto3's own tries.
+        """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         try:
             return self._client().get_object(Bucket=self._bucket, Key=self._prefix + path)["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            raise Rejection("UNREADABLE", f"S3: {type(error).__name__}") from error
+        except ClientError as error:
+            if _passes(error):
+                raise TemporaryError(f"s3://{self._bucket} fails for now: {_code(error)}") from error
+            raise Rejection("UNREADABLE", f"S3: {_code(error)}") from error
+        except (BotoCoreError, OSError) as error:
+            # An answer that breaks off in the middle is an error of urllib3 and an OSError, or of botocore.
+            raise TemporaryError(f"s3://{self._bucket} cannot be reached: {type(error).__name__}") from error
 
     def stamp(self, path: str) -> str | None:
         """Size and etag as of now."""
@@ -176,6 +199,16 @@ class S3Landing:
         except (BotoCoreError, ClientError):
             return None
         return f"{head['ContentLength']}:{head['ETag']}"
+
+
+def _code(error: "ClientError") -> str:
+    return str(error.response.get("Error", {}).get("Code", "?"))
+
+
+def _passes(error: "ClientError") -> bool:
+    """Whether a refusal is the server's trouble, not the question's."""
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status >= 500 or status == 429 or _code(error) in {"SlowDown", "RequestTimeout", "Throttling"}
 
 
 class S3Objects:

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from pipelines.durable import write_durably
-from pipelines.errors import PainLakeError
+from pipelines.errors import PainLakeError, TemporaryError
 from pipelines.faultpoints import fault_point
 from pipelines.lake import dataset_summary, people, recordings
 from pipelines.ledger import Ledger
@@ -104,17 +104,20 @@ class Versioning:
         log.info("%s published", tag_name(number))
         return number
 
-    def push(self) -> bool:
-        """Copy what the remote lacks to it; False where that failed, and the next run tries again."""
+    def push(self) -> None:
+        """Copy what the remote lacks to it.
+
+        Raises:
+            TemporaryError: it cannot be reached; the next run tries again.
+        """
         if not self.to_push():
-            return True
+            return
         try:
             self.repository.push()
         except PainLakeError as error:
             log.warning("NOT_BACKED_UP: %s", error)
-            return False
+            raise TemporaryError(f"NOT_BACKED_UP: {error}") from error
         self.ledger.mark_pushed(datetime.now(tz=UTC).isoformat(timespec="seconds"))
-        return True
 
 
 def version_record(number: int, params: Params, repository: Repository, index: Path, commit: str) -> VersionRecord:

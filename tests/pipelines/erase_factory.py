@@ -71,7 +71,7 @@ class MadeStudy:
         commit = self.versioning.commit()
         assert commit is not None
         number = self.versioning.publish(commit, outcome)
-        assert self.versioning.push()
+        self.versioning.push()
         return number
 
     def enrol(self, number: int) -> None:

@@ -134,7 +134,7 @@ def test_a_critical_failure_publishes_nothing(made: Made) -> None:
 
 def test_without_a_remote_nothing_is_pushed_and_nothing_fails(made: Made) -> None:
     assert not made.version.to_push()
-    assert made.version.push()
+    made.version.push()
     assert made.ledger.versions()[0]["pushed_at"] is None
 
 
