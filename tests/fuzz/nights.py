@@ -1,9 +1,11 @@
 """Nights over studies with damaged deliveries, run as the flow runs them but without a scheduler."""
 
+import logging
 import shutil
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -202,7 +204,7 @@ def _write(path: Path, content: bytes) -> None:
 def run_night(study: Study, workers: Workers, check: Check | None) -> tuple[list[str], list[str]]:
     """A run as the flow does it; returns what it could not process, and the tracebacks of why."""
     before = listing(study.root / "landing")
-    with study.held():
+    with study.held(), _logged(study):
         night = Night.open(study)
         try:
             night.clean_up()
@@ -220,6 +222,18 @@ def run_night(study: Study, workers: Workers, check: Check | None) -> tuple[list
             night.close()
     assert listing(study.root / "landing") == before, "the landing zone was changed"
     return failures, [cause for cause in causes if cause]
+
+
+@contextmanager
+def _logged(study: Study) -> Iterator[None]:
+    """Write what the run says where the flow writes it, to be looked through for identities."""
+    logger, handler = logging.getLogger("painlake"), logging.FileHandler(study.log)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def _measure(measuring: Measuring, accepted: Accepted, workers: Workers) -> str:

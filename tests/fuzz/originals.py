@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from pipelines.synthetic.face import FaceModel
-from tests.fuzz.mutations import MKV, MP4, WAV
+from tests.fuzz.media_mutations import MKV, MP4, WAV
 from tests.fuzz.text_mutations import CSV, JSON
 from tests.pipelines.landing_factory import remuxed, wav
 from tests.pipelines.video_factory import video
