@@ -36,7 +36,8 @@ def film(seed: int, container: str = "mp4") -> bytes:
     plain = video([poses[at // 6 % 2] for at in range(25)], sound=hum.astype(np.float32))
     if container == "faststart":
         return remuxed(plain, "mp4", movflags="faststart")
-    return plain if container == "mp4" else remuxed(plain, container)
+    # Without it, a Matroska file has random numbers in it, and a mutant's number would not name the same bytes again.
+    return plain if container == "mp4" else remuxed(plain, container, fflags="+bitexact")
 
 
 def tables() -> dict[str, bytes]:
