@@ -39,7 +39,7 @@ def extent(media: bytes) -> Extent:
     Raises:
         Rejection: `TRUNCATED` where it breaks off in the headers, without which no demuxer could open it.
 
-    >>> extent((16).to_bytes(4, "big") + b"ftypisom" + (99).to_bytes(4, "big") + b"mdat")
+    >>> extent((12).to_bytes(4, "big") + b"ftypisom" + (99).to_bytes(4, "big") + b"mdat")
     Extent(claimed_bytes=111, closed=True)
     """
     if media[4:8] in _FIRST_BOXES:
