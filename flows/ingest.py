@@ -16,6 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from expectations.engine import warm_up
 from flows.leftover import close_leftover_runs
 from flows.session import Session, current, session_of
+from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, TemporaryError
 from pipelines.night import Night
 from pipelines.params import ValidateParams
@@ -123,7 +124,10 @@ def measure_recordings() -> int:
     session.night.measuring.try_engines(session.pool)
     session.progress.phase("measuring recordings", len(names) * _STEPS)
     futures = [measure_recording.submit(name) for name in names]
-    return sum(future.result(raise_on_failure=False) is True for future in futures)
+    kept = sum(future.result(raise_on_failure=False) is True for future in futures)
+    if session.disk_error is not None:
+        raise session.disk_error
+    return kept
 
 
 @task(cache_policy=NO_CACHE, task_run_name="{recording}")
@@ -134,11 +138,14 @@ def measure_recording(recording: str) -> bool:
         recording: its pseudonymous name.
 
     Raises:
-        PainLakeError: it could not be processed for a reason that is not its own; the others go on.
+        PainLakeError: it could not be processed for a reason that is not its own. The others go on, unless the disk is
+            full.
     """
     session = current()
     accepted = session.accepted.get(recording)
     steps = 0
+    if session.disk_error is not None:
+        raise PainLakeError(f"{recording} waits for a disk that can be written")
     try:
         bring_in = pseudonymise.with_options(**_tried_again(session.night))
         if accepted is not None and not bring_in(recording):
@@ -149,6 +156,11 @@ def measure_recording(recording: str) -> bool:
             if not measure.with_options(name=stage.name)(stage.name, recording):
                 return False
     except Exception as error:  # noqa: BLE001 - whatever it is, the other recordings go on
+        unwritable = disk_error(error, session.night.study.root)
+        if unwritable is not None:
+            # Nothing more is written, not even that it failed: the next run finds it as it is.
+            session.disk_error = unwritable
+            raise PainLakeError(f"{recording} could not be written") from None
         known = session.recordings.get(recording) or session.accepted[recording].recording
         session.night.measuring.fail(known, error)
         # Without its cause: a path in its message could be the hospital's.
