@@ -39,7 +39,10 @@ def declared_duration_s(media: bytes) -> float | None:
     shared = media.startswith(_EBML) and shape.claimed_bytes <= len(media)
     longest = max(found, key=lambda track: track.end_s)
     for track in found:
-        _check_track(track, is_shorter=shared and track is not longest)
+        if track.packets == 0:
+            raise Rejection("TRUNCATED", f"no {track.kind} packet is there")
+    for track in [longest] if shared else found:
+        _check_track(track, always=shared)
     _check_extent(shape, media, found)
     if is_wave:
         _check_missing(found, wav_missing_s(media))
@@ -66,18 +69,14 @@ def _check_missing(found: list[Track], missing_s: float) -> None:
         raise Rejection("TRUNCATED", f"{found[0].kind}: about {missing_s:.2f} s are missing after {present_s:.2f} s")
 
 
-def _check_track(track: Track, *, is_shorter: bool) -> None:
-    if track.packets == 0:
-        raise Rejection("TRUNCATED", f"no {track.kind} packet is there")
+def _check_track(track: Track, *, always: bool) -> None:
     counted = bool(track.declared_packets)
     missing_s = 0.0 if track.declared_s is None else track.declared_s - (track.end_s - min(track.start_s, 0.0))
     if counted and track.packets < track.declared_packets:
         share = 1 - track.packets / track.declared_packets
         missing_s = max(missing_s, share * (track.declared_s or 0.0))
     # A container's one declared length is that of its longest track; the others may rightly be shorter.
-    if is_shorter:
-        return
-    if missing_s > _TOLERANCE_S and (counted or track.kind == "video" or track.codec.startswith("pcm")):
+    if missing_s > _TOLERANCE_S and (always or counted or track.kind == "video" or track.codec.startswith("pcm")):
         raise Rejection(
             "TRUNCATED", f"{track.kind}: {track.end_s:.2f} s of {track.declared_s or 0:.2f} s declared are there"
         )

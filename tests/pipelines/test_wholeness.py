@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.declared import wav_declared_s
 from pipelines.errors import Rejection
+from pipelines.extent import extent
 from pipelines.wholeness import declared_duration_s
 from tests.pipelines.container_factory import Film, unclosed_wave, write
 from tests.pipelines.landing_factory import remuxed, wav
@@ -133,3 +134,14 @@ def test_a_wave_of_no_rate_at_all_declares_no_length() -> None:
     with pytest.raises(Rejection):
         declared_duration_s(COMPRESSED[:at] + bytes(4) + COMPRESSED[at + 4 :])
     assert wav_declared_s(COMPRESSED[:at] + bytes(4) + COMPRESSED[at + 4 :]) is None
+
+
+def test_a_live_matroska_that_declares_its_length_is_held_against_it_even_where_no_block_is_cut() -> None:
+    media = write(Film("matroska", seconds=3.0, video_s=1.0, options={"cluster_time_limit": "500"}))
+    segment = media.index(bytes.fromhex("18538067")) + 4
+    live = media[:segment] + b"\x01" + b"\xff" * 7 + media[segment + 8 :]
+    assert declared_duration_s(live) == pytest.approx(3.0, abs=0.1)
+    cluster = bytes.fromhex("1f43b675")
+    whole_blocks = live[: live.rindex(cluster, 0, live.rindex(cluster))]
+    assert extent(whole_blocks).claimed_bytes == len(whole_blocks)
+    assert code_of(whole_blocks) == "TRUNCATED"
