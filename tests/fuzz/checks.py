@@ -82,10 +82,6 @@ class Books:
         rows = self._rows(path)
         return rows[0] if len(rows) == 1 else None
 
-    def codes(self) -> tuple[str, ...]:
-        """All codes that were given, also to rows of tables."""
-        return tuple(ledger_counts.counts(self.night.ledger)["reasons"])
-
     def check(self, path: str, content: bytes) -> list[str]:
         """One row, one fate, codes that fit it, and the same bytes back from quarantine."""
         rows = self._rows(path)

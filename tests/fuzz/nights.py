@@ -128,7 +128,7 @@ class Bench:
             return None
         with books(study) as kept:
             entry = kept.entry(mutant.target)
-            report.enter(mutant, entry.fate.value if entry else None, kept.codes())
+            report.enter(mutant, entry.fate.value if entry else None, entry.codes if entry else ())
             report.blame([mutant], kept.check(mutant.target, mutant.content) + kept.check_rows(mutant))
         # A broken list of people or consents takes its people's recordings along.
         if mutant.target not in {"participants.csv", "consent.csv"} and None in accepted:
