@@ -12,16 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from expectations.engine import warm_up
+from pipelines.confine import Limits
 from pipelines.params import ValidateParams
 from pipelines.pool import Workers
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, validate
 from tests.fuzz.mutations import Mutant, mutate
-from tests.fuzz.nights import Bench, Report, run_night, settle_params
+from tests.fuzz.nights import LIMITS, Bench, Report, run_night, settle_params
 from tests.fuzz.originals import MUTATORS, originals, tables
 
 _BATCH = 50
-_UNIT_TIMEOUT_S = 60.0
 _VALIDATION_TIMEOUT_S = 600.0
 
 
@@ -51,7 +51,7 @@ def _run(mutants: list[Mutant], folder: Path, tell: Callable[[int, Report], None
     report = Report()
     in_tables = [mutant for mutant in mutants if mutant.target.endswith(".csv")]
     in_recordings = [mutant for mutant in mutants if not mutant.target.endswith(".csv")]
-    with Workers(0, _UNIT_TIMEOUT_S) as workers, Workers(1, _VALIDATION_TIMEOUT_S) as validator:
+    with Workers(0, LIMITS) as workers, Workers(1, Limits(_VALIDATION_TIMEOUT_S)) as validator:
         validator.warm(warm_up)
 
         def check(study: Study) -> bool:

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.confine import Limits
 from pipelines.land import Accepted
 from pipelines.measuring import Measuring
 from pipelines.night import Night
+from pipelines.params import StudyParams
 from pipelines.pool import Workers
 from pipelines.stages import MEDIA_STAGES
 from pipelines.study import Study, template
@@ -23,6 +25,10 @@ from tests.fuzz.originals import NEIGHBOURS, PATIENT, film, sidecar, tables
 
 Check = Callable[[Study], bool]
 """Checks a study's lake and writes the report, as a run does before it publishes."""
+
+
+LIMITS = Limits.of(StudyParams(unit_timeout_s=60.0, unit_cpu_s=60.0, worker_memory_mb=1500))
+"""Tight, for recordings of a second: what runs away is caught soon."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import pytest
 from pipelines.pool import Workers
 from tests.fuzz.checks import differing, leaks
 from tests.fuzz.mutations import Mutant, mutate
-from tests.fuzz.nights import Bench, Report, deliver_neighbours, fresh_study, run_night
+from tests.fuzz.nights import LIMITS, Bench, Report, deliver_neighbours, fresh_study, run_night
 from tests.fuzz.originals import MUTATORS, PATIENT, film, media, originals, tables
 
 SEED = 4
@@ -21,7 +21,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     template = fresh_study(folder / "template")
     for name, content in tables().items():
         (template.root / "landing" / name).write_bytes(content)
-    with Workers(1, 60.0) as workers:
+    with Workers(1, LIMITS) as workers:
         assert run_night(template, workers, None) == ([], [])
         yield Bench(folder, template.root, workers)
 
