@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pipelines.audit import AuditLog
 from pipelines.discover import Discovery, Look
+from pipelines.kept import KeptLanding
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
@@ -32,6 +33,11 @@ class Desk:
         """The hospital's time zone."""
         return ZoneInfo(self.params.study.timezone)
 
+    @property
+    def source(self) -> KeptLanding:
+        """Where deliveries' bytes are: in the landing zone or, of what has gone from there, in quarantine."""
+        return KeptLanding(self.landing, self.vault, self.ledger, self.quarantine)
+
     def look(self) -> Discovery:
         """Look into the landing zone and compare it with the ledger.
 
@@ -44,5 +50,6 @@ class Desk:
             self.lake,
             self.now,
             timedelta(days=self.params.land.orphan_after_days),
+            self.ledger.waiting(),
         )
-        return look.at(self.landing.files())
+        return look.at(self.source.files())

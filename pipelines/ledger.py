@@ -101,6 +101,11 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM deliveries ORDER BY rowid").fetchall()
         return {row["name_digest"]: _delivery(row) for row in rows}
 
+    def waiting(self) -> list[Delivery]:
+        """All deferred deliveries; the one entered last stands last."""
+        rows = self._db.execute("SELECT * FROM deliveries WHERE fate = ? ORDER BY rowid", (Fate.DEFERRED,)).fetchall()
+        return [_delivery(row) for row in rows]
+
     def by_name(self, name_digest: str) -> list[Delivery]:
         """All deliveries under a name; the one entered last stands last."""
         rows = self._db.execute(
@@ -145,6 +150,10 @@ class Ledger:
     def forget_unread(self, name_digest: str) -> None:
         """Drop the delivery under a name that was never read whole: it turned out to be one known before."""
         self._db.execute("DELETE FROM deliveries WHERE name_digest = ? AND sha256 IS NULL", (name_digest,))
+
+    def forget(self, delivery: str) -> None:
+        """Drop a delivery that turned out to be no delivery of its own: a sidecar whose media came, a mended folder."""
+        self._db.execute("DELETE FROM deliveries WHERE delivery = ?", (delivery,))
 
     def decide(self, delivery: str, fate: Fate, reasons: Iterable[Reason], at: str) -> None:
         """Give a delivery its fate."""

@@ -1,5 +1,6 @@
 """What was set aside: the bytes as delivered, encrypted, until a person decides."""
 
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -7,7 +8,10 @@ from pathlib import Path
 
 from pipelines.audit import AuditLog
 from pipelines.durable import write_durably
+from pipelines.ledger import Delivery
 from pipelines.vault import Vault
+
+_SHA256_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,11 @@ class Quarantine:
     def path(self, delivery: str) -> Path:
         """Where a delivery is kept."""
         return self.folder / f"{delivery}.age"
+
+    def is_whole(self, entry: Delivery) -> bool:
+        """Whether a delivery's bytes are kept: of what was never read, name and sidecar alone are."""
+        unread = entry.bytes > 0 and entry.sha256 == _SHA256_OF_NOTHING
+        return entry.sha256 is not None and not unread and self.path(entry.delivery).is_file()
 
     def keep(self, delivery: str, name: str, content: bytes, sidecar: bytes | None = None) -> None:
         """Keep a delivery's bytes and its name."""
