@@ -104,7 +104,7 @@ class Look:
         entry = self._entry(candidate.file)
         if entry is None or entry.stamp != candidate.stamp:
             return True
-        if entry.fate is not Fate.DEFERRED:
+        if entry.fate is not Fate.DEFERRED or not candidate.file.listable:
             return False
         if entry.recording is not None and entry.participant is not None:
             return not (self.lake / entry.participant / "recordings" / f"{entry.recording}.json").is_file()
