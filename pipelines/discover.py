@@ -101,6 +101,8 @@ class Look:
 
     def _is_due(self, candidate: Candidate) -> bool:
         """Whether a file is new, or must be looked at again."""
+        if candidate.kind == "other" and candidate.suffix == ".json" and self._is_left_over(candidate.file.path):
+            return False
         entry = self._entry(candidate.file)
         if entry is None or entry.stamp != candidate.stamp:
             return True
@@ -111,6 +113,29 @@ class Look:
         if "WAITING_PAIR" in entry.codes:
             return waited(entry.first_seen, self.now) >= self.orphan_after
         return True
+
+    def _is_left_over(self, path: str) -> bool:
+        """Whether a sidecar's media file has come, with it, and gone again."""
+        known = (self.known.get(self.digest(media)) for media in media_of(path))
+        return any(entry is not None and has_sidecar(entry) for entry in known)
+
+
+def media_of(sidecar: str) -> list[str]:
+    """The names that a sidecar's media file may have.
+
+    >>> media_of("a.json")[:3], media_of("a.mp4.json")[-1]
+    (['a.mp4', 'a.MP4', 'a.mov'], 'a.mp4')
+    """
+    path = PurePosixPath(sidecar)
+    endings = [ending for suffix in MEDIA_SUFFIXES for ending in (suffix, suffix.upper())]
+    return [*(str(path.with_suffix(ending)) for ending in endings), str(path.with_suffix(""))]
+
+
+def has_sidecar(media: Delivery) -> bool:
+    """Whether a delivery was read together with its sidecar."""
+    alone = {"ORPHAN", "VANISHED", "UNREADABLE", "RESOURCE_LIMIT"} & set(media.codes)
+    settled = media.fate in {Fate.PUBLISHED, Fate.DUPLICATE}
+    return media.kind == "media" and (settled or (media.fate is Fate.QUARANTINED and not alone))
 
 
 def table_files(files: Iterable[LandedFile]) -> dict[str, LandedFile]:

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -243,6 +244,9 @@ class Judge:
                 content = self.desk.source.read(candidate.file.path)
             except Rejection as unreadable:
                 reason = Reason(unreadable.code, unreadable.detail)
+        if sidecar is None and candidate.sidecar is not None and readable:
+            with suppress(Rejection):
+                sidecar = self.desk.source.read(candidate.sidecar.path)
         sha256 = hashlib.sha256(content).hexdigest()
         # Of an erased person nothing may be kept.
         kept = None if reason.code == "ERASED_SUBJECT" else (content, sidecar)

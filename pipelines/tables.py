@@ -70,12 +70,13 @@ def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
     if isinstance(registered, bytes):
         _enrol_all(desk, tables["participants"], registered)
     changed: set[str] = set()
-    # What is older goes first, and yields to what has been taken in since.
-    for kept in sorted(again, key=lambda one: _READING_ORDER.index(one.table)):
-        changed |= _give_fate(desk, tables[kept.table], kept.entry, kept.content, yields=True)
-        desk.vault.save()
-    for name in sorted(files, key=_READING_ORDER.index):
-        changed |= _take(desk, tables[name], files[name], read[name])
+    for name in _READING_ORDER:
+        # What is older goes first, and yields to what has been taken in since.
+        for kept in again:
+            if kept.table == name:
+                changed |= _give_fate(desk, tables[name], kept.entry, kept.content, yields=True)
+        if name in files:
+            changed |= _take(desk, tables[name], files[name], read[name])
         desk.vault.save()
     # Not in the order of participants.csv, which the files' times would show to whoever sees the lake.
     everyone = sorted(desk.vault.people, key=lambda person: person.pseudonym)

@@ -4,20 +4,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import PurePosixPath
 
 from pipelines.desk import Desk
-from pipelines.discover import Discovery
+from pipelines.discover import Discovery, has_sidecar, media_of
 from pipelines.errors import Reason
 from pipelines.ledger import Delivery
 from pipelines.waiting import waited
 from schemas.faults import Fate
-from schemas.landing import MEDIA_SUFFIXES
 
 log = logging.getLogger("painlake")
 
 _SETTLED = frozenset({Fate.PUBLISHED, Fate.DUPLICATE, Fate.ERASED})
-_NEVER_READ_WHOLE = frozenset({"ORPHAN", "VANISHED", "UNREADABLE"})
 _HALVES = frozenset({"WAITING_PAIR", "ORPHAN", "RELEASED", "VANISHED"})
 
 
@@ -40,7 +37,14 @@ def settle(desk: Desk, found: Discovery) -> None:
         if known is not None and known.fate in _SETTLED:
             desk.quarantine.drop(path.stem)
     for entry in desk.ledger.deliveries("other"):
-        if _HALVES & set(entry.codes) and _has_its_media(desk, entry):
+        name = desk.vault.name_of(entry.delivery)
+        if name is None or not name.lower().endswith(".json") or not _HALVES & set(entry.codes):
+            continue
+        of_media = [
+            other for media in media_of(name) for other in desk.ledger.by_name(desk.vault.digest("name", media))
+        ]
+        if any(has_sidecar(other) for other in of_media):
+            # It has met its media since, and is a part of that delivery.
             desk.quarantine.drop(entry.delivery)
             desk.ledger.forget(entry.delivery)
 
@@ -94,18 +98,3 @@ def _quarantine(desk: Desk, entry: Delivery, code: str, detail: str) -> None:
     at = desk.now.isoformat()
     gone = replace(entry, stamp="", recording=None, fate=Fate.QUARANTINED, reasons=(Reason(code, detail),))
     desk.ledger.enter(replace(gone, decided_at=at))
-
-
-def _has_its_media(desk: Desk, entry: Delivery) -> bool:
-    """Whether a sidecar that came alone has met its media file since: then it is a part of that delivery."""
-    name = desk.vault.name_of(entry.delivery)
-    if name is None or not name.lower().endswith(".json"):
-        return False
-    path = PurePosixPath(name)
-    same = {str(path.with_suffix(ending)) for suffix in MEDIA_SUFFIXES for ending in (suffix, suffix.upper())}
-    for media in (*sorted(same), str(path.with_suffix(""))):
-        for other in desk.ledger.by_name(desk.vault.digest("name", media)):
-            whole = other.fate is Fate.QUARANTINED and not _NEVER_READ_WHOLE & set(other.codes)
-            if other.kind == "media" and (other.fate in _SETTLED or whole):
-                return True
-    return False
