@@ -19,7 +19,7 @@ _LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class KeptFile:
     """A landing zone of one file, in memory: what a worker is handed of a kept delivery."""
 
     path: str
@@ -99,7 +99,7 @@ class KeptLanding:
         Raises:
             Rejection: `UNREADABLE`, where it is in neither place.
         """
-        return self.landing if self.landing.stamp(path) is not None else Held(path, self.read(path))
+        return self.landing if self.landing.stamp(path) is not None else KeptFile(path, self.read(path))
 
     def _kept_files(self, entry: Delivery, name: str) -> list[LandedFile]:
         kept = self.quarantine.fetch(entry.delivery) if self.quarantine.is_whole(entry) else None

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
-from pipelines.errors import PainLakeError, Reason, Rejection
+from pipelines.errors import PainLakeError, Reason, Rejection, in_short
+from pipelines.handover import within_reach
 from pipelines.lake import recordings
 from pipelines.land import Accepted
 from pipelines.pool import Workers
@@ -90,8 +91,9 @@ class Measuring:
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
         try:
-            source = Source(self.desk.source.holder(accepted.path), accepted.path, accepted.suffix, accepted.sha256)
-            done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
+            with within_reach(self.desk.source.holder(accepted.path), accepted.path) as reachable:
+                source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
+                done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
             self._set_aside(accepted.delivery, Reason(error.code, error.detail), accepted.sidecar)
             return None
@@ -125,11 +127,11 @@ class Measuring:
     def fail(self, recording: Recording, error: BaseException) -> None:
         """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""
         with self._lock:
-            self.failures.append(f"{recording.recording}: {type(error).__name__}")
+            self.failures.append(f"{recording.recording}: {in_short(error)}")
             entry = self.desk.ledger.of_recording(recording.recording)
             if entry is not None and entry in self.desk.ledger.accepted():
                 take_out(self.desk, recording)
-        log.error("%s could not be processed: %s", recording.recording, type(error).__name__)
+        log.error("%s could not be processed: %s", recording.recording, in_short(error))
 
     def _output(self, stage_name: str, recording: Recording) -> str:
         unit = self.desk.ledger.unit(recording.recording, stage_name)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from pipelines.errors import Rejection
-from pipelines.kept import Held
+from pipelines.kept import KeptFile
 from pipelines.quarantine_list import Wanted
 from pipelines.storage import FolderLanding
 from pipelines.try_again import release_from_quarantine
@@ -70,7 +70,7 @@ def test_a_worker_is_handed_the_folder_or_the_bytes(study: LightStudy, hospital:
     hospital.write("other.mp4", b"there")
     assert study.desk.source.holder("other.mp4") == study.landing
     held = pickle.loads(pickle.dumps(study.desk.source.holder(path)))  # noqa: S301 - what was pickled a moment ago
-    assert held == Held(path, MP4)
+    assert held == KeptFile(path, MP4)
     assert held.read(path) == MP4
     assert [file.path for file in held.files()] == [path]
     assert (held.stamp(path), held.stamp("other")) == ("held", None)
