@@ -90,7 +90,8 @@ def in_quarantine(study: Study, wanted: Wanted = EVERYTHING, now: datetime | Non
     ledger = Ledger(study.ledger, read_only=True)
     try:
         deliveries = [entry for entry in ledger.deliveries() if entry.fate is Fate.QUARANTINED]
-        rows = ledger.refused_rows()
+        # Of an erased person's rows there is a count, and nothing else.
+        rows = [row for row in ledger.refused_rows() if row.code != "ERASED_SUBJECT"]
     finally:
         ledger.close()
     entries = [*(_of_delivery(study, entry) for entry in deliveries), *(_of_row(study, row) for row in rows)]

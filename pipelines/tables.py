@@ -206,7 +206,7 @@ class _Rows:
                 # Of an erased person nothing may be kept.
                 if reason.code != "ERASED_SUBJECT":
                     refused.append({"line": row.line, "code": reason.code, "detail": reason.detail, "text": row.text})
-                places.append((digest, delivery, row.line, reason.detail))
+                    places.append((digest, delivery, row.line, reason.detail))
             elif seen[row.text] > 1:
                 fate = Fate.DUPLICATE
             elif reason is None and person is not None:
