@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from flows import cli_erase, cli_verify
+from flows.cli_quarantine import quarantine
 from flows.cli_release import release
 from flows.cli_vault import audit, vault
 from flows.command import JsonOption, StudyOption
 from flows.command import plainly as _plainly
 from flows.command import print_json as _print
 from flows.command import root_of as _root
-from pipelines.errors import UserError
 
 app = typer.Typer(
     name="painlake",
@@ -22,7 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done (also with items in quarantine), 1 failed, 2 wrong use or bad input, 3 another run holds the study.",
 )
-quarantine = typer.Typer(name="quarantine", help="What was set aside, why, and what to do next.", no_args_is_help=True)
 for group in (quarantine, vault, audit):
     app.add_typer(group)
 app.command()(release)
@@ -198,64 +197,6 @@ def stage(
     from pipelines.study import open_study
 
     run_stage(open_study(_root(context, study)), name, participant, typer.echo)
-
-
-@quarantine.command("list")
-@_plainly
-def quarantine_list(
-    context: typer.Context,
-    code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
-    study: StudyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List what was set aside, oldest first."""
-    from flows.report import listed_quarantine
-    from pipelines.overview import set_aside
-    from pipelines.study import open_study
-
-    found = [entry for entry in set_aside(open_study(_root(context, study))) if code in {None, entry["code"]}]
-    if as_json:
-        _print(found)
-    else:
-        typer.echo(listed_quarantine(found))
-
-
-@quarantine.command("show")
-@_plainly
-def quarantine_show(
-    context: typer.Context,
-    delivery: Annotated[str, typer.Argument(help="A delivery's id, from `quarantine list`.")],
-    study: StudyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what was found in a delivery and what to do next; never whose it is."""
-    from flows.report import shown_quarantine
-    from pipelines.overview import set_aside
-    from pipelines.study import open_study
-
-    found = [entry for entry in set_aside(open_study(_root(context, study))) if entry["delivery"] == delivery]
-    if not found:
-        raise UserError(f"nothing in quarantine is called {delivery}: see `painlake quarantine list`")
-    if as_json:
-        _print(found[0])
-    else:
-        typer.echo(shown_quarantine(found[0]))
-
-
-@quarantine.command("release")
-@_plainly
-def quarantine_release(
-    context: typer.Context,
-    delivery: Annotated[str, typer.Argument(help="A delivery's id, from `quarantine list`.")],
-    reason: Annotated[str, typer.Option(help="Why it may be tried again; kept in the log.")] = "",
-    study: StudyOption = None,
-) -> None:
-    """Have the next run try a delivery again."""
-    from pipelines.overview import release
-    from pipelines.study import open_study
-
-    release(open_study(_root(context, study)), delivery, reason)
-    typer.echo(f"{delivery} is tried again by the next `painlake ingest`")
 
 
 cli_erase.register(app)

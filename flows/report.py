@@ -92,17 +92,6 @@ def listed_versions(found: list[dict[str, Any]]) -> str:
     return table(["version", "published", "git commit", "backed up"], rows) if rows else "no versions yet"
 
 
-def listed_quarantine(found: list[dict[str, Any]]) -> str:
-    """`painlake quarantine list`."""
-    rows = [[e["delivery"], e["kind"], e["code"], e["since"][:19], e["found"]] for e in found]
-    return table(["delivery", "kind", "code", "since (UTC)", "found"], rows) if rows else "nothing is in quarantine"
-
-
-def shown_quarantine(entry: dict[str, Any]) -> str:
-    """`painlake quarantine show`."""
-    return "\n".join(f"{name.replace('_', ' '):<12} {value}" for name, value in entry.items() if value is not None)
-
-
 def erased(root: Path, receipts: list[dict[str, Any]]) -> str:
     """`painlake erase`."""
     if not receipts:

@@ -1,13 +1,14 @@
 """Looking into the landing zone: what is there, what is new. Reads names and times, not one byte of a file."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from pipelines.ledger import Delivery, Kind
 from pipelines.storage import LandedFile
+from pipelines.waiting import waited
 from schemas.faults import Fate
 from schemas.landing import DELIVERED_TABLES, MEDIA_SUFFIXES
 
@@ -41,11 +42,15 @@ class Discovery:
     Args:
         candidates: files that are new, changed, or whose waiting is over.
         tables: all delivered tables that are there; read only if `tables_changed`.
+        paths: of everything that is there.
+        unlistable: folders that cannot be listed.
     """
 
     candidates: tuple[Candidate, ...]
     tables: dict[str, LandedFile]
     tables_changed: bool
+    paths: frozenset[str] = frozenset()
+    unlistable: tuple[str, ...] = ()
 
     @property
     def anything(self) -> bool:
@@ -63,6 +68,7 @@ class Look:
         lake: to see which accepted recordings a killed run left undone.
         now: the time of this look.
         orphan_after: how long a file may wait for its other half.
+        waiting: all deferred deliveries.
     """
 
     known: Mapping[str, Delivery]
@@ -70,6 +76,7 @@ class Look:
     lake: Path
     now: datetime
     orphan_after: timedelta
+    waiting: Sequence[Delivery] = ()
 
     def at(self, files: list[LandedFile]) -> Discovery:
         """Compare a listing with the ledger."""
@@ -77,24 +84,58 @@ class Look:
         in_tables = {file.path for file in tables.values()}
         candidates = _pair([file for file in files if file.path not in in_tables])
         entries = [self._entry(file) for file in tables.values()]
-        changed = any(e is None or e.stamp != f.stamp for e, f in zip(entries, tables.values(), strict=True))
-        return Discovery(tuple(each for each in candidates if self._is_due(each)), tables, changed)
+        pairs = zip(entries, tables.values(), strict=True)
+        changed = any(e is None or e.stamp != f.stamp or e.fate is Fate.DEFERRED for e, f in pairs)
+        # One that was released is read again though its file has gone.
+        changed = changed or any(e.kind == "table" and "RELEASED" in e.codes for e in self.waiting)
+        return Discovery(
+            tuple(each for each in candidates if self._is_due(each)),
+            tables,
+            changed,
+            frozenset(file.path for file in files),
+            tuple(file.path for file in files if not file.listable),
+        )
 
     def _entry(self, file: LandedFile) -> Delivery | None:
         return self.known.get(self.digest(file.path))
 
     def _is_due(self, candidate: Candidate) -> bool:
         """Whether a file is new, or must be looked at again."""
+        if candidate.kind == "other" and candidate.suffix == ".json" and self._is_left_over(candidate.file.path):
+            return False
         entry = self._entry(candidate.file)
         if entry is None or entry.stamp != candidate.stamp:
             return True
-        if entry.fate is not Fate.DEFERRED:
+        if entry.fate is not Fate.DEFERRED or not candidate.file.listable:
             return False
         if entry.recording is not None and entry.participant is not None:
             return not (self.lake / entry.participant / "recordings" / f"{entry.recording}.json").is_file()
         if "WAITING_PAIR" in entry.codes:
-            return self.now - datetime.fromisoformat(entry.first_seen) >= self.orphan_after
+            return waited(entry.first_seen, self.now) >= self.orphan_after
         return True
+
+    def _is_left_over(self, path: str) -> bool:
+        """Whether a sidecar's media file has come, with it, and gone again."""
+        known = (self.known.get(self.digest(media)) for media in media_of(path))
+        return any(entry is not None and has_sidecar(entry) for entry in known)
+
+
+def media_of(sidecar: str) -> list[str]:
+    """The names that a sidecar's media file may have.
+
+    >>> media_of("a.json")[:3], media_of("a.mp4.json")[-1]
+    (['a.mp4', 'a.MP4', 'a.mov'], 'a.mp4')
+    """
+    path = PurePosixPath(sidecar)
+    endings = [ending for suffix in MEDIA_SUFFIXES for ending in (suffix, suffix.upper())]
+    return [*(str(path.with_suffix(ending)) for ending in endings), str(path.with_suffix(""))]
+
+
+def has_sidecar(media: Delivery) -> bool:
+    """Whether a delivery was read together with its sidecar."""
+    alone = {"ORPHAN", "VANISHED", "UNREADABLE", "RESOURCE_LIMIT"} & set(media.codes)
+    settled = media.fate in {Fate.PUBLISHED, Fate.DUPLICATE}
+    return media.kind == "media" and (settled or (media.fate is Fate.QUARANTINED and not alone))
 
 
 def table_files(files: Iterable[LandedFile]) -> dict[str, LandedFile]:

@@ -3,8 +3,9 @@
 import hashlib
 import logging
 import re
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 import polars as pl
@@ -17,8 +18,10 @@ from pipelines.errors import Reason, Rejection
 from pipelines.ledger import Delivery
 from pipelines.recording import Recording
 from pipelines.sidecar import Sidecar, read_sidecar
-from pipelines.tables import clinical_folder
+from pipelines.tables import clinical_folder, unsettled_tables
+from pipelines.unsettled import give_way
 from pipelines.vault_records import Person
+from pipelines.waiting import waited
 from schemas.faults import FAULTS, Effect, Fate
 
 log = logging.getLogger("painlake")
@@ -26,6 +29,9 @@ log = logging.getLogger("painlake")
 _ACCEPTED = Reason("AWAITING_PUBLICATION", "")
 _VISIT = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+){0,3}")
 _DATE_LIKE = re.compile(r"[0-9]{4}")
+_SAID_BY_TABLES = frozenset(
+    {"UNKNOWN_ID", "NO_CONSENT", "PROTOCOL_UNDERAGE", "PROTOCOL_EXCLUDED", "PROTOCOL_CONTROL_REPEATED"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +85,14 @@ class Judge:
         earlier = self.desk.ledger.by_name(self.desk.vault.digest("name", candidate.file.path))
         try:
             self._check_place(candidate)
-            self._check_pair(candidate)
+            self._check_pair(candidate, earlier)
             content = self._read(candidate.file.path, candidate.file.stamp, candidate.file.size)
             if candidate.sidecar is not None:
                 side = candidate.sidecar
                 sidecar_bytes = self._read(side.path, side.stamp, side.size)
             return self._judge_content(candidate, content, sidecar_bytes, earlier)
         except Rejection as error:
-            self._refuse(candidate, error, content, sidecar_bytes, earlier)
+            self._refuse(candidate, self._unless_unsettled(error), content, sidecar_bytes, earlier)
             return None
 
     def defer(self, candidate: Candidate, reason: Reason) -> None:
@@ -97,6 +103,8 @@ class Judge:
     def _check_place(self, candidate: Candidate) -> None:
         if any(self.desk.vault.tombstone_of(part) for part in PurePosixPath(candidate.file.path).parts):
             raise Rejection("ERASED_SUBJECT", "delivered again after the erasure; only its hash is kept")
+        if not candidate.file.listable:
+            raise Rejection("FOLDER_UNREADABLE", "a folder that may hold several deliveries")
         if not is_plain(candidate.file.path) or not candidate.file.regular:
             raise Rejection("UNSAFE_NAME", "a link, or a path of odd characters")
         if candidate.file.size > self.desk.params.land.max_file_mb * 1e6:
@@ -108,16 +116,22 @@ class Judge:
         if len(parts) != 4 or parts[0] != "recordings":
             raise Rejection("UNEXPECTED_FILE", "not under recordings/<participant>/<visit>/")
 
-    def _check_pair(self, candidate: Candidate) -> None:
+    def _check_pair(self, candidate: Candidate, earlier: list[Delivery]) -> None:
         if candidate.sidecar is None:
             raise Rejection("WAITING_PAIR", "no sidecar yet")
-        age = self.desk.now - max(candidate.file.modified_at, candidate.sidecar.modified_at)
-        if age < timedelta(seconds=self.desk.params.land.stable_after_s):
-            raise Rejection("NOT_STABLE", "written a moment ago")
+        written = max(candidate.file.modified_at, candidate.sidecar.modified_at)
+        if not self.desk.is_stable(written, candidate.stamp, earlier):
+            raise Rejection("NOT_STABLE", "written a moment ago, or by a clock that runs ahead")
+
+    def _unless_unsettled(self, error: Rejection) -> Rejection:
+        """What is refused for what a table says waits where that table is still being written."""
+        if error.code not in _SAID_BY_TABLES or not unsettled_tables(self.desk) & {"participants", "consent"}:
+            return error
+        return Rejection("NOT_STABLE", "participants.csv or consent.csv is still being written")
 
     def _read(self, path: str, stamp: str, size: int) -> bytes:
-        content = self.desk.landing.read(path)
-        if len(content) != size or self.desk.landing.stamp(path) != stamp:
+        content = self.desk.source.read(path)
+        if len(content) != size or self.desk.source.stamp(path) != stamp:
             raise Rejection("NOT_STABLE", "it changed while it was read")
         return content
 
@@ -170,7 +184,6 @@ class Judge:
         )
         verdict = Verdict(Fate.DEFERRED, [_ACCEPTED, *flags], sha256, person.pseudonym, name)
         entry = self._enter(candidate, verdict, earlier)
-        self.desk.quarantine.drop(entry.delivery)
         old = None if replaced is None else replaced.recording
         return Accepted(entry.delivery, candidate.file.path, candidate.suffix, sha256, sidecar_bytes, recording, old)
 
@@ -200,6 +213,8 @@ class Judge:
             raise Rejection("PROTOCOL_LANGUAGE", f"none of {', '.join(protocol.languages)}")
         if person.register.get("group") != "control":
             return
+        if "clinical" in unsettled_tables(self.desk):
+            raise Rejection("NOT_STABLE", "clinical.csv, with the pain scores, is still being written")
         highest = self._highest_nrs(person.pseudonym, when.study_day)
         if highest is not None and highest > protocol.control_max_nrs:
             raise Rejection("PROTOCOL_CONTROL_IN_PAIN", f"NRS {highest:g} on that day")
@@ -234,9 +249,12 @@ class Judge:
         readable = candidate.file.regular and error.code not in {"UNREADABLE", "RESOURCE_LIMIT"}
         if readable and not content:
             try:
-                content = self.desk.landing.read(candidate.file.path)
+                content = self.desk.source.read(candidate.file.path)
             except Rejection as unreadable:
                 reason = Reason(unreadable.code, unreadable.detail)
+        if sidecar is None and candidate.sidecar is not None and readable:
+            with suppress(Rejection):
+                sidecar = self.desk.source.read(candidate.sidecar.path)
         sha256 = hashlib.sha256(content).hexdigest()
         # Of an erased person nothing may be kept.
         kept = None if reason.code == "ERASED_SUBJECT" else (content, sidecar)
@@ -247,7 +265,7 @@ class Judge:
     def _waited_too_long(self, earlier: list[Delivery]) -> bool:
         waiting = [e for e in earlier if "WAITING_PAIR" in e.codes]
         limit = timedelta(days=self.desk.params.land.orphan_after_days)
-        return bool(waiting) and self.desk.now - datetime.fromisoformat(waiting[-1].first_seen) >= limit
+        return bool(waiting) and waited(waiting[-1].first_seen, self.desk.now) >= limit
 
     def _enter(self, candidate: Candidate, verdict: Verdict, earlier: list[Delivery]) -> Delivery:
         """Enter the fate; the name goes to the vault, and to nowhere else."""
@@ -258,6 +276,9 @@ class Judge:
         elif same.sha256 is not None:
             self.desk.ledger.forget_unread(same.name_digest)
         at = self.desk.now.isoformat()
+        reasons = tuple(verdict.reasons)
+        # How long a file has stood unchanged counts from the first look at it.
+        unchanged = same is not None and same.stamp == candidate.stamp and same.reasons == reasons
         entry = Delivery(
             delivery=same.delivery if same else self.desk.vault.label("delivery", path, str(len(earlier)), length=12),
             kind=candidate.kind,
@@ -268,9 +289,9 @@ class Judge:
             participant=verdict.participant,
             recording=verdict.recording,
             fate=verdict.fate,
-            reasons=tuple(verdict.reasons),
+            reasons=reasons,
             first_seen=same.first_seen if same else at,
-            decided_at=at,
+            decided_at=same.decided_at if same and unchanged and verdict.fate is Fate.DEFERRED else at,
             duplicate_of=verdict.duplicate_of,
         )
         if "ERASED_SUBJECT" not in entry.codes:
@@ -278,6 +299,8 @@ class Judge:
             self.desk.vault.save()
         if verdict.keep is not None:
             self.desk.quarantine.keep(entry.delivery, path, *verdict.keep)
+        if verdict.sha256 is not None:
+            give_way(self.desk, entry, earlier)
         self.desk.ledger.enter(entry)
         return entry
 
@@ -292,25 +315,3 @@ def safe_visit(visit: str, study_day: int, participant_id: str) -> str:
     # An ID of one or two characters is in too many labels to tell anything.
     holds_id = len(participant_id) >= 3 and participant_id.lower() in visit.lower()
     return visit if plain and not holds_id else f"day{study_day}"
-
-
-def set_aside(desk: Desk, accepted: Accepted, reason: Reason) -> None:
-    """Quarantine a delivery whose fault only showed in a later stage.
-
-    Args:
-        desk: with landing, vault and ledger.
-        accepted: what it was accepted as.
-        reason: why it cannot stay.
-    """
-    entry = desk.ledger.find(accepted.delivery)
-    if entry is None:
-        raise LookupError(f"delivery {accepted.delivery} is not in the ledger")
-    try:
-        content = desk.landing.read(accepted.path)
-    except Rejection:
-        content = b""
-    desk.quarantine.keep(accepted.delivery, accepted.path, content, accepted.sidecar)
-    desk.ledger.enter(
-        replace(entry, recording=None, fate=Fate.QUARANTINED, reasons=(reason,), decided_at=desk.now.isoformat())
-    )
-    desk.ledger.forget_units(accepted.recording.recording)

@@ -43,6 +43,20 @@ class Delivery:
         return tuple(reason.code for reason in self.reasons)
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A delivered table's row in quarantine; `detail` names columns and limits, never a value."""
+
+    table: str
+    digest: str
+    participant: str | None
+    code: str
+    delivery: str | None
+    line: int | None
+    detail: str | None
+    since: str | None
+
+
 class Ledger:
     """An open ledger. Every method is one transaction, so a crash leaves it whole.
 
@@ -108,6 +122,11 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM deliveries ORDER BY rowid").fetchall()
         return {row["name_digest"]: _delivery(row) for row in rows}
 
+    def waiting(self) -> list[Delivery]:
+        """All deferred deliveries; the one entered last stands last."""
+        rows = self._db.execute("SELECT * FROM deliveries WHERE fate = ? ORDER BY rowid", (Fate.DEFERRED,)).fetchall()
+        return [_delivery(row) for row in rows]
+
     def by_name(self, name_digest: str) -> list[Delivery]:
         """All deliveries under a name; the one entered last stands last."""
         rows = self._db.execute(
@@ -153,6 +172,10 @@ class Ledger:
         """Drop the delivery under a name that was never read whole: it turned out to be one known before."""
         self._db.execute("DELETE FROM deliveries WHERE name_digest = ? AND sha256 IS NULL", (name_digest,))
 
+    def forget(self, delivery: str) -> None:
+        """Drop a delivery that turned out to be no delivery of its own: a sidecar whose media came, a mended folder."""
+        self._db.execute("DELETE FROM deliveries WHERE delivery = ?", (delivery,))
+
     def decide(self, delivery: str, fate: Fate, reasons: Iterable[Reason], at: str) -> None:
         """Give a delivery its fate."""
         encoded = json.dumps([list(reason) for reason in reasons])
@@ -174,6 +197,28 @@ class Ledger:
             "fate = excluded.fate, code = excluded.code",
             [(table, *row) for row in rows],
         )
+
+    def record_refused(self, table: str, rows: Iterable[tuple[str, str, int, str]], at: str) -> None:
+        """Enter where a table's refused rows stand: (digest, delivery, line, what was found, without any value)."""
+        self._db.executemany(
+            "INSERT INTO refused_rows VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "delivery = excluded.delivery, line = excluded.line, detail = excluded.detail",
+            [(table, *row, at) for row in rows],
+        )
+
+    def refused_rows(self) -> list[RefusedRow]:
+        """All rows in quarantine, by table, delivery and line; of before the ledger knew where, these are None."""
+        sql = (
+            "SELECT r.delivered_table, r.row_digest, r.participant, r.code, f.delivery, f.line, f.detail, f.since "
+            "FROM table_rows r LEFT JOIN refused_rows f USING (delivered_table, row_digest) WHERE r.fate = ? "
+            "ORDER BY r.delivered_table, f.since, f.delivery, f.line, r.row_digest"
+        )
+        try:
+            rows = self._db.execute(sql, (Fate.QUARANTINED,)).fetchall()
+        except sqlite3.OperationalError:
+            # As with `withdrawn`.
+            return []
+        return [RefusedRow(*row) for row in rows]
 
     def row_counts(self) -> list[tuple[str, str, str | None, int]]:
         """How many rows there are: (table, fate, code, count)."""
@@ -278,6 +323,10 @@ class Ledger:
             )
             self._db.execute("DELETE FROM table_rows WHERE participant = ?", (participant,))
             self._db.executemany("DELETE FROM table_rows WHERE row_digest = ?", [(each,) for each in rows])
+            self._db.execute(
+                "DELETE FROM refused_rows WHERE NOT EXISTS (SELECT NULL FROM table_rows r WHERE "
+                "r.delivered_table = refused_rows.delivered_table AND r.row_digest = refused_rows.row_digest)"
+            )
             self._db.execute("DELETE FROM units WHERE recording LIKE ? || '-%'", (participant,))
             self._db.execute("DELETE FROM dirty WHERE participant = ?", (participant,))
             self._db.execute("DELETE FROM withdrawn WHERE participant = ?", (participant,))

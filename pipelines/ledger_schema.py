@@ -27,6 +27,15 @@ CREATE TABLE IF NOT EXISTS table_rows (
     code TEXT,
     PRIMARY KEY (delivered_table, row_digest)
 );
+CREATE TABLE IF NOT EXISTS refused_rows (
+    delivered_table TEXT NOT NULL,
+    row_digest TEXT NOT NULL,       -- of table_rows
+    delivery TEXT NOT NULL,         -- where it stood last
+    line INTEGER NOT NULL,
+    detail TEXT NOT NULL,           -- columns and limits, never a value
+    since TEXT NOT NULL,
+    PRIMARY KEY (delivered_table, row_digest)
+);
 CREATE TABLE IF NOT EXISTS units (
     recording TEXT NOT NULL,
     stage TEXT NOT NULL,

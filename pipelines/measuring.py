@@ -11,15 +11,16 @@ from pipelines.desk import Desk
 from pipelines.errors import PainLakeError, Reason, Rejection, in_short
 from pipelines.handover import within_reach
 from pipelines.lake import recordings
-from pipelines.land import Accepted, set_aside
+from pipelines.land import Accepted
 from pipelines.pool import Workers
 from pipelines.pseudonymise import Source, mark_superseded, pseudonymise, recordings_folder
 from pipelines.recording import Recording
 from pipelines.selftest import check_engines
+from pipelines.set_aside import keep_bytes, set_aside
 from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage
 from pipelines.withdrawals import withdrawn
 from pipelines.work import Unit, do_unit, key_of
-from schemas.faults import FAULTS, Effect
+from schemas.faults import FAULTS, Effect, Fate
 
 log = logging.getLogger("painlake")
 
@@ -90,11 +91,11 @@ class Measuring:
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
         try:
-            with within_reach(self.desk.landing, accepted.path) as reachable:
+            with within_reach(self.desk.source.holder(accepted.path), accepted.path) as reachable:
                 source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
                 done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
-            self._set_aside(accepted, Reason(error.code, error.detail))
+            self._set_aside(accepted.delivery, Reason(error.code, error.detail), accepted.sidecar)
             return None
         if accepted.supersedes is not None:
             mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
@@ -148,20 +149,23 @@ class Measuring:
         self.desk.ledger.decide(entry.delivery, entry.fate, [*kept, *flags], entry.decided_at)
 
     def _refused(self, recording: Recording, accepted: Accepted | None, reasons: list[Reason]) -> bool:
-        if accepted is None:
+        entry = self.desk.ledger.of_recording(recording.recording)
+        if entry is None or entry.fate is not Fate.DEFERRED:
             # It was published under earlier parameters: a person decides, the data stay as they are.
             self.failures.append(f"{recording.recording}: {reasons[0].code}")
             log.warning("%s would be refused now: %s", recording.recording, reasons[0].code)
             return False
+        sidecar = None if accepted is None else accepted.sidecar
         with self._lock:
+            keep_bytes(self.desk, entry, sidecar)
             take_out(self.desk, recording)
-            self._set_aside(accepted, reasons[0])
+            self._set_aside(entry.delivery, reasons[0], sidecar)
         return False
 
-    def _set_aside(self, accepted: Accepted, reason: Reason) -> None:
+    def _set_aside(self, delivery: str, reason: Reason, sidecar: bytes | None) -> None:
         with self._lock:
-            set_aside(self.desk, accepted, reason)
-        log.warning("delivery %s set aside: %s", accepted.delivery, reason.code)
+            set_aside(self.desk, delivery, reason, sidecar)
+        log.warning("delivery %s set aside: %s", delivery, reason.code)
 
 
 def take_out(desk: Desk, recording: Recording) -> None:

@@ -27,6 +27,7 @@ from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.storage import open_landing
 from pipelines.study import Study, painlake_version
 from pipelines.tables import take_tables
+from pipelines.unsettled import settle
 from pipelines.validate import ValidationOutcome, validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
@@ -113,8 +114,10 @@ class Night:
     # --- is there anything to do? ---
 
     def look(self) -> Discovery:
-        """Look into the landing zone and compare it with the ledger."""
-        return self.desk.look()
+        """Look into the landing zone and compare it with the ledger; what can come by itself no more gets its fate."""
+        found = self.desk.look()
+        settle(self.desk, found)
+        return found
 
     def unfinished(self) -> bool:
         """Whether an earlier run left something to do: unpublished changes, other code or parameters, no backup."""

@@ -54,7 +54,7 @@ def payload(codec: str, extradata: bytes) -> Payload:
         extradata: the decoder configuration; may be empty.
 
     Raises:
-        Rejection: `SCRUB_FAILED` where the codec is not on the list, or its configuration cannot be read.
+        Rejection: `CODEC_NOT_ALLOWED` where the codec is not on the list; `SCRUB_FAILED` where its configuration cannot be read.
 
     >>> payload("pcm_s16le", b"").clean(b"samples")
     b'samples'
@@ -64,6 +64,6 @@ def payload(codec: str, extradata: bytes) -> Payload:
     if codec.startswith("pcm_"):
         return Payload(b"", _as_it_is)
     if codec not in _CODECS:
-        raise Rejection("SCRUB_FAILED", f"the codec {codec} is not known to be safe")
+        raise Rejection("CODEC_NOT_ALLOWED", f"the codec {codec} is not known to be safe")
     configuration, packet = _CODECS[codec]
     return Payload(configuration(extradata), packet)

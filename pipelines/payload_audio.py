@@ -49,19 +49,19 @@ def check_aac_configuration(extradata: bytes) -> bytes:
     """An AudioSpecificConfig whose program configuration has no comment.
 
     Raises:
-        Rejection: `SCRUB_FAILED` for object types whose packets cannot be read here.
+        Rejection: `CODEC_NOT_ALLOWED` for object types whose packets cannot be read here.
     """
     if not extradata:
         return extradata
     bits = _Bits.of(extradata)
     kind = bits.take(5)
     if kind not in _RAW_BLOCKS:
-        raise Rejection("SCRUB_FAILED", f"AAC of object type {kind} is not known to be safe")
+        raise Rejection("CODEC_NOT_ALLOWED", f"AAC of object type {kind} is not known to be safe")
     if bits.take(4) == 15:
         bits.take(24)
     if bits.take(4) == 0:
         if kind not in {1, 2, 3, 4}:
-            raise Rejection("SCRUB_FAILED", "AAC with its channels in an extension is not known to be safe")
+            raise Rejection("CODEC_NOT_ALLOWED", "AAC with its channels in an extension is not known to be safe")
         bits.take(1)
         if bits.take(1):
             bits.take(14)

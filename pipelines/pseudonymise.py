@@ -88,6 +88,16 @@ def open_recording(lake: Path, recording: Recording, identity: str) -> bytes:
     return media
 
 
+def recording_or_none(lake: Path, participant: str, recording: str, identity: str) -> bytes | None:
+    """A recording decrypted into memory, or None where it is not there or damaged."""
+    try:
+        sealed = (recordings_folder(lake, participant) / f"{recording}.age").read_bytes()
+        media: bytes = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(identity)])
+    except (OSError, pyrage.DecryptError):
+        return None
+    return media
+
+
 class _Head(io.RawIOBase):
     """Takes decrypted bytes, keeps the first few, and forgets the rest."""
 

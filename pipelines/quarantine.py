@@ -8,8 +8,10 @@ from pathlib import Path
 
 from pipelines.audit import AuditLog
 from pipelines.durable import write_durably
-from pipelines.ledger import Ledger
+from pipelines.ledger import Delivery, Ledger
 from pipelines.vault import Vault
+
+_SHA256_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class Quarantine:
     def path(self, delivery: str) -> Path:
         """Where a delivery is kept."""
         return self.folder / f"{delivery}.age"
+
+    def is_whole(self, entry: Delivery) -> bool:
+        """Whether a delivery's bytes are kept: of what was never read, name and sidecar alone are."""
+        unread = entry.bytes > 0 and entry.sha256 == _SHA256_OF_NOTHING
+        return entry.sha256 is not None and not unread and self.path(entry.delivery).is_file()
 
     def keep(self, delivery: str, name: str, content: bytes, sidecar: bytes | None = None) -> None:
         """Keep a delivery's bytes and its name."""

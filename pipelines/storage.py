@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class LandedFile:
         path: relative to the landing zone, with slashes.
         stamp: changes when the file changes: size and modification time, or the etag.
         regular: False for links, sockets and the like, which are never followed.
+        listable: False for a folder whose files cannot be listed: it stands for all of them.
     """
 
     path: str
@@ -37,6 +39,7 @@ class LandedFile:
     stamp: str
     modified_at: datetime
     regular: bool = True
+    listable: bool = True
 
 
 class Readable(Protocol):
@@ -91,35 +94,53 @@ class FolderLanding:
     root: Path
 
     def files(self) -> list[LandedFile]:
-        """All files below the folder; links are listed, not followed."""
+        """All files below the folder; links are listed, not followed; a folder that cannot be listed stands for itself.
+
+        Raises:
+            UserError: the landing zone is not there, or cannot be listed itself.
+        """
         if not self.root.is_dir():
             raise UserError(f"the landing zone {self.root} is not there: mount it, or set study.landing in params.yaml")
-        return sorted(self._walk(self.root), key=lambda file: file.path)
+        found = sorted(self._walk(self.root), key=lambda file: file.path)
+        if any(file.path == "." for file in found):
+            raise UserError(f"the landing zone {self.root} cannot be listed: mend its permissions")
+        return found
 
     def _walk(self, folder: Path) -> Iterator[LandedFile]:
         # What is moved away during the walk, as an upload's temporary name is, has not landed.
-        with suppress(FileNotFoundError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._walk(Path(entry.path))
-                    continue
-                try:
-                    stat = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                yield LandedFile(
-                    Path(entry.path).relative_to(self.root).as_posix(),
-                    stat.st_size,
-                    _stamp(stat),
-                    datetime.fromtimestamp(stat.st_mtime, tz=UTC),
-                    entry.is_file(follow_symlinks=False),
-                )
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield from self._walk(Path(entry.path))
+                        continue
+                    with suppress(FileNotFoundError):
+                        yield self._file(entry)
+        except FileNotFoundError:
+            return
+        except OSError:
+            # Permission, or a disk's or a mount's own failure: it costs this folder, not the night.
+            where = folder.relative_to(self.root).as_posix()
+            yield LandedFile(where, 0, "unlistable", datetime.fromtimestamp(0, tz=UTC), regular=False, listable=False)
+
+    def _file(self, entry: "os.DirEntry[str]") -> LandedFile:
+        known = entry.stat(follow_symlinks=False)
+        return LandedFile(
+            Path(entry.path).relative_to(self.root).as_posix(),
+            known.st_size,
+            _stamp(known),
+            # A file system takes any time at all; a date has four digits for its year.
+            datetime.fromtimestamp(min(max(known.st_mtime, 0.0), _LATEST_S), tz=UTC),
+            entry.is_file(follow_symlinks=False),
+        )
 
     def read(self, path: str) -> bytes:
-        """A file's bytes; a link is not followed."""
+        """A file's bytes; a link is not followed, and a pipe or device that took a file's place is not waited for."""
         try:
-            handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW)
+            handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(handle, "rb") as file:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise Rejection("UNREADABLE", "it is no plain file")
                 return file.read()
         except OSError as error:
             if error.errno in _PASSING:
@@ -134,8 +155,11 @@ class FolderLanding:
             return None
 
 
-def _stamp(stat: os.stat_result) -> str:
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
+_LATEST_S = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+
+
+def _stamp(known: os.stat_result) -> str:
+    return f"{known.st_size}:{known.st_mtime_ns}"
 
 
 class S3Landing:

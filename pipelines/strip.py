@@ -80,8 +80,8 @@ def strip(media: bytes, suffix: str) -> Stripped:
         The same pictures and sound; the same input gives the same bytes.
 
     Raises:
-        Rejection: `EMPTY_FILE`, `TYPE_MISMATCH`, `NO_INDEX`, `TRUNCATED`, or `SCRUB_FAILED` where something is not
-            known to be safe.
+        Rejection: `EMPTY_FILE`, `TYPE_MISMATCH`, `NO_INDEX`, `TRUNCATED`, `CODEC_NOT_ALLOWED`, or
+            `SCRUB_FAILED` where something is not known to be safe.
     """
     if not media:
         raise Rejection("EMPTY_FILE")

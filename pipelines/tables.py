@@ -9,7 +9,9 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,11 +26,12 @@ from pipelines.errors import Reason, Rejection
 from pipelines.ledger import Delivery, Ledger
 from pipelines.parquet import write_parquet
 from pipelines.storage import LandedFile
+from pipelines.tables_again import released_tables, table_named
 from pipelines.tombstone import row_of_erased, without_erased_lines
 from pipelines.vault_records import ConsentEvent, Person
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Table
-from schemas.faults import Fate
+from schemas.faults import FAULTS, Effect, Fate
 from schemas.landing import CONSENT_SCOPES, DELIVERED_TABLES, DeliveredTable
 from schemas.people import PARTICIPANTS
 
@@ -55,12 +58,25 @@ def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
     Returns:
         The pseudonyms whose clinical tables changed, sorted.
     """
-    tables = {table.name: table for table in DELIVERED_TABLES if table.name in files}
-    if "participants" in tables:
-        _enrol_all(desk, tables["participants"], files["participants"])
+    tables = {table.name: table for table in DELIVERED_TABLES}
+    read = {name: _read(desk, file) for name, file in files.items()}
+    again = released_tables(
+        desk, {hashlib.sha256(each).hexdigest() for each in read.values() if isinstance(each, bytes)}
+    )
+    for kept in again:
+        if kept.table == "participants":
+            _enrol_all(desk, tables[kept.table], kept.content, only_new=True)
+    registered = read.get("participants")
+    if isinstance(registered, bytes):
+        _enrol_all(desk, tables["participants"], registered)
     changed: set[str] = set()
-    for name in sorted(tables, key=_READING_ORDER.index):
-        changed |= _take(desk, tables[name], files[name])
+    for name in _READING_ORDER:
+        # What is older goes first, and yields to what has been taken in since.
+        for kept in again:
+            if kept.table == name:
+                changed |= _give_fate(desk, tables[name], kept.entry, kept.content, yields=True)
+        if name in files:
+            changed |= _take(desk, tables[name], files[name], read[name])
         desk.vault.save()
     # Not in the order of participants.csv, which the files' times would show to whoever sees the lake.
     everyone = sorted(desk.vault.people, key=lambda person: person.pseudonym)
@@ -72,10 +88,29 @@ _READING_ORDER = ("consent", "participants", *CLINICAL)
 """Consent first: it decides about all other rows."""
 
 
-def _enrol_all(desk: Desk, table: DeliveredTable, file: LandedFile) -> None:
+def unsettled_tables(desk: Desk) -> set[str]:
+    """The delivered tables that were still being written at the last look: what hangs on them waits."""
+    waiting = [entry for entry in desk.ledger.waiting() if entry.kind == "table" and "NOT_STABLE" in entry.codes]
+    return {table_named(desk.vault.name_of(entry.delivery) or "") for entry in waiting}
+
+
+def _read(desk: Desk, file: LandedFile) -> bytes | Rejection:
+    """A table's bytes, or why there are none: still being written, or unreadable."""
+    earlier = desk.ledger.by_name(desk.vault.digest("name", file.path))
+    if not desk.is_stable(file.modified_at, file.stamp, earlier):
+        return Rejection("NOT_STABLE", "written a moment ago, or by a clock that runs ahead")
+    try:
+        content = desk.landing.read(file.path)
+    except Rejection as error:
+        return error
+    changed = len(content) != file.size or desk.landing.stamp(file.path) != file.stamp
+    return Rejection("NOT_STABLE", "it changed while it was read") if changed else content
+
+
+def _enrol_all(desk: Desk, table: DeliveredTable, content: bytes, *, only_new: bool = False) -> None:
     """Enter everyone into the vault, so that consent finds its person; the rows get their fates later."""
     try:
-        rows = read_csv(desk.landing.read(file.path), table, desk.zone)
+        rows = read_csv(content, table, desk.zone)
     except Rejection:
         return
     for row in rows:
@@ -89,6 +124,8 @@ def _enrol_all(desk: Desk, table: DeliveredTable, file: LandedFile) -> None:
         }
         if desk.vault.tombstone_of(str(row.values["participant_id"])) is not None:
             continue
+        if only_new and desk.vault.person(str(row.values["participant_id"])) is not None:
+            continue
         desk.vault.enrol(str(row.values["participant_id"]), enrolled, register)
     desk.vault.save()
 
@@ -100,40 +137,56 @@ def _enrolled(row: Row) -> date | None:
     return enrolled if sound and isinstance(enrolled, date) else None
 
 
-def _take(desk: Desk, table: DeliveredTable, file: LandedFile) -> set[str]:
-    name_digest = desk.vault.digest("name", file.path)
-    at = desk.now.isoformat()
-    try:
-        content = desk.landing.read(file.path)
-        sha256 = hashlib.sha256(content).hexdigest()
-        delivery = desk.vault.label("delivery", file.path, sha256, length=12)
-        desk.vault.remember_name(delivery, file.path)
-        rows, rejection = read_csv(content, table, desk.zone), None
-    except Rejection as error:
-        if error.code == "UNREADABLE":
-            content, sha256 = b"", ""
-            delivery = desk.vault.label("delivery", file.path, "", length=12)
-        rows, rejection = [], error
+def _take(desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | Rejection) -> set[str]:
+    """Give a table that lies in the landing zone, and its rows, their fates; returns whose data changed."""
+    sha256 = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else None
+    delivery = desk.vault.label("delivery", file.path, sha256 or "", length=12)
+    desk.vault.remember_name(delivery, file.path)
+    name_digest, at = desk.vault.digest("name", file.path), desk.now.isoformat()
+    known = desk.ledger.find(delivery)
     entry = Delivery(
-        delivery, "table", name_digest, file.stamp, sha256, len(content), None, None,
-        Fate.PUBLISHED if rejection is None else Fate.QUARANTINED,
-        () if rejection is None else (Reason(rejection.code, rejection.detail),), at, at,
+        delivery, "table", name_digest, file.stamp, sha256, file.size, None, None, Fate.DEFERRED, (),
+        at if known is None else known.first_seen, at,
     )  # fmt: skip
-    if rejection is not None:
-        desk.quarantine.keep(delivery, file.path, without_erased_lines(content, desk.vault))
-        desk.ledger.enter(entry)
+    if isinstance(content, bytes):
+        desk.ledger.forget_unread(name_digest)
+        return _give_fate(desk, table, entry, content)
+    reason = Reason(content.code, content.detail)
+    effect = FAULTS[content.code].effect
+    if known is not None and (known.stamp, known.reasons) == (entry.stamp, (reason,)):
+        entry = replace(entry, decided_at=known.decided_at)
+    if effect is Effect.QUARANTINE:
+        desk.quarantine.keep(delivery, file.path, b"")
+        entry = replace(entry, sha256="", fate=Fate.QUARANTINED)
+    desk.ledger.enter(replace(entry, reasons=(reason,)))
+    return set()
+
+
+def _give_fate(desk: Desk, table: DeliveredTable, entry: Delivery, content: bytes, *, yields: bool = False) -> set[str]:
+    """Give a table and its rows their fates; with `yields`, its rows replace none that are there."""
+    name = desk.vault.name_of(entry.delivery) or ""
+    known = desk.ledger.find(entry.delivery)
+    try:
+        rows = read_csv(content, table, desk.zone)
+    except Rejection as rejection:
+        reasons = (Reason(rejection.code, rejection.detail),)
+        if known is not None and known.reasons == reasons:
+            entry = replace(entry, decided_at=known.decided_at)
+        desk.quarantine.keep(entry.delivery, name, without_erased_lines(content, desk.vault))
+        desk.ledger.enter(replace(entry, fate=Fate.QUARANTINED, reasons=reasons))
         return set()
-    changed = _Rows(desk, table).take(rows, delivery, file.path)
-    desk.ledger.enter(entry)
+    changed = _Rows(desk, table, yields=yields).take(rows, entry.delivery, name)
+    desk.ledger.enter(replace(entry, fate=Fate.PUBLISHED, reasons=()))
     return changed
 
 
 class _Rows:
     """The rows of one delivered table on their way to the vault or the lake."""
 
-    def __init__(self, desk: Desk, table: DeliveredTable) -> None:
+    def __init__(self, desk: Desk, table: DeliveredTable, *, yields: bool) -> None:
         self._desk = desk
         self._table = table
+        self._yields = yields
         self._standing = desk.ledger.published_rows(table.name)
         self._accepted: dict[str, list[Row]] = {}
         self._consent: dict[str, list[str]] = {}
@@ -141,6 +194,7 @@ class _Rows:
     def take(self, rows: list[Row], delivery: str, path: str) -> set[str]:
         fates = []
         refused = []
+        places = []
         seen: Counter[str] = Counter()
         for row in rows:
             seen[row.text] += 1
@@ -152,6 +206,7 @@ class _Rows:
                 # Of an erased person nothing may be kept.
                 if reason.code != "ERASED_SUBJECT":
                     refused.append({"line": row.line, "code": reason.code, "detail": reason.detail, "text": row.text})
+                    places.append((digest, delivery, row.line, reason.detail))
             elif seen[row.text] > 1:
                 fate = Fate.DUPLICATE
             elif reason is None and person is not None:
@@ -165,11 +220,14 @@ class _Rows:
         if refused:
             content = "\n".join(json.dumps(row) for row in refused).encode()
             self._desk.quarantine.keep(f"{delivery}-rows", f"{path}: rows", content)
+        else:
+            self._desk.quarantine.drop(f"{delivery}-rows")
         if self._desk.audit is not None and self._consent:
             # Before the vault has them, so that a change that was kept is never without its line.
             noted = sorted(self._consent.items())
             self._desk.audit.append_all(Event("consent_noted", who, {"events": what}) for who, what in noted)
         self._desk.vault.save()
+        self._desk.ledger.record_refused(self._table.name, places, self._desk.now.isoformat())
         self._desk.ledger.record_rows(self._table.name, fates)
         return changed
 
@@ -209,11 +267,12 @@ class _Rows:
             return set()
         table, time_column = CLINICAL[self._table.name]
         changed = set()
+        merge = partial(_merge, table=table, yields=self._yields)
         for pseudonym, rows in sorted(self._accepted.items()):
             person = self._desk.vault.of_pseudonym(pseudonym)
             new = table.frame([_clinical_row(person, row, table, time_column, self._desk.zone) for row in rows])
             path = clinical_folder(self._desk.lake, pseudonym) / f"{table.name}.parquet"
-            if _replace(self._desk.ledger, path, lambda old, new=new, table=table: _merge(old, new, table)):  # type: ignore[misc]  # mypy infers no type for a lambda with defaults
+            if _replace(self._desk.ledger, path, partial(merge, new=new)):
                 changed.add(pseudonym)
         return changed
 
@@ -231,8 +290,8 @@ def _clinical_row(person: Person, row: Row, table: Table, time_column: str, zone
     return {"participant": person.pseudonym, **study_time(moment, person.day_zero_date, zone)._asdict(), **values}
 
 
-def _merge(old: pl.DataFrame | None, new: pl.DataFrame, table: Table) -> pl.DataFrame:
-    both = new if old is None else pl.concat([old, new])
+def _merge(old: pl.DataFrame | None, *, new: pl.DataFrame, table: Table, yields: bool) -> pl.DataFrame:
+    both = new if old is None else pl.concat([new, old] if yields else [old, new])
     return table.conform(both.unique(list(table.key), keep="last", maintain_order=True).sort(list(table.key)))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipelines.findings import Findings
 from pipelines.in_parallel import in_parallel
+from pipelines.ledger import Delivery
 from pipelines.pseudonymise import authentic_head
 from pipelines.quarantine import quarantine_sum
 from pipelines.seal import sha256_of
@@ -52,8 +53,7 @@ def check_quarantine(findings: Findings, study: Study, ledger: LedgerAsRead, vau
 
 def _check_presence(findings: Findings, there: dict[str, Path], ledger: LedgerAsRead) -> None:
     known = {entry.delivery: entry for entry in ledger.deliveries}
-    # Of an erased person nothing is kept.
-    kept = {quarantine_sum(each) for each, entry in known.items() if _is_kept(entry.fate, entry.codes)}
+    kept = {quarantine_sum(each) for each, entry in known.items() if _is_kept(entry)}
     of_quarantine = {name for name in ledger.sums if name.startswith(quarantine_sum("").removesuffix(".age"))}
     for name in sorted((kept | of_quarantine) - there.keys()):
         findings.add(name, "is missing", _REMEDY)
@@ -63,8 +63,10 @@ def _check_presence(findings: Findings, there: dict[str, Path], ledger: LedgerAs
             findings.add(name, "is of no delivery that the ledger knows", "look at it, then move it away")
 
 
-def _is_kept(fate: Fate, codes: tuple[str, ...]) -> bool:
-    return fate is Fate.QUARANTINED and "ERASED_SUBJECT" not in codes
+def _is_kept(entry: Delivery) -> bool:
+    """Whether something must be kept: of an erased person nothing is, nor of what went before it was read whole."""
+    may_lack = {"ERASED_SUBJECT", "VANISHED", "REPLACED"} & set(entry.codes)
+    return entry.fate is Fate.QUARANTINED and entry.sha256 is not None and not may_lack
 
 
 def _sum(path: Path) -> str | None:

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from pipelines.desk import Desk
-from pipelines.errors import Reason, Rejection, UserError
+from pipelines.errors import Reason, UserError
 from pipelines.lake import people
 from pipelines.pseudonymise import recordings_folder
 from pipelines.recording import Recording
-from schemas.faults import Fate
+from pipelines.set_aside import keep_bytes, set_aside
 
 log = logging.getLogger("painlake")
 
@@ -42,14 +41,7 @@ def heed_withdrawals(desk: Desk, take_out: Callable[[Desk, Recording], None]) ->
         sidecar = recordings_folder(desk.lake, entry.participant) / f"{entry.recording}.json"
         if not sidecar.is_file():
             continue
-        name = desk.vault.name_of(entry.delivery) or ""
-        try:
-            content = desk.landing.read(name)
-        except Rejection:
-            content = b""
         desk.ledger.mark_dirty(entry.participant)
-        desk.quarantine.keep(entry.delivery, name, content)
+        keep_bytes(desk, entry)
         take_out(desk, Recording.read(sidecar))
-        reason = Reason("NO_CONSENT", "consent was withdrawn before it was published")
-        at = desk.now.isoformat()
-        desk.ledger.enter(replace(entry, recording=None, fate=Fate.QUARANTINED, reasons=(reason,), decided_at=at))
+        set_aside(desk, entry.delivery, Reason("NO_CONSENT", "consent was withdrawn before it was published"))

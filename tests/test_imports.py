@@ -32,6 +32,7 @@ SEES_IDS = {
     "pipelines/land.py",
     "pipelines/sidecar.py",
     "pipelines/erase_inventory.py",
+    "pipelines/quarantine_export.py",
     "pipelines/synthetic/",
     "schemas/landing.py",
 }

@@ -26,6 +26,7 @@ from pipelines.recording import Recording
 from pipelines.storage import FolderLanding
 from pipelines.study import Study
 from pipelines.tables import take_tables
+from pipelines.unsettled import settle
 from pipelines.vault import Vault
 from schemas.landing import DELIVERED_TABLES
 from tests.pipelines.video_factory import plain, video
@@ -197,6 +198,7 @@ class LightStudy:
     def land(self) -> list[Accepted]:
         """Take in the tables and judge what is new; what was accepted is not yet in the lake."""
         found = self.look()
+        settle(self.desk, found)
         if found.tables_changed:
             take_tables(self.desk, found.tables)
         judged = [self.judge.judge(candidate) for candidate in found.candidates]
@@ -205,7 +207,7 @@ class LightStudy:
     def bring_in(self, accepted: Accepted) -> Recording:
         """Put an accepted delivery into the lake."""
         person = self.vault.of_pseudonym(accepted.recording.participant)
-        source = Source(self.landing, accepted.path, accepted.suffix, accepted.sha256)
+        source = Source(self.desk.source.holder(accepted.path), accepted.path, accepted.suffix, accepted.sha256)
         return pseudonymise(source, accepted.recording, person.recipient, self.study.lake)
 
     def night(self) -> list[Recording]:

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import Reason, Rejection
-from pipelines.land import safe_visit, set_aside
+from pipelines.land import safe_visit
 from pipelines.ledger_counts import counts
 from pipelines.params import LandParams, Params
 from pipelines.pseudonymise import mark_superseded, open_recording, recordings_folder
 from pipelines.recording import Recording, Task
+from pipelines.set_aside import set_aside
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import ID, NAME, NOW, RECORDED_AT, Hospital, LightStudy, remuxed, small_mp4, wav
 
@@ -140,7 +141,7 @@ def test_what_shows_only_when_it_is_opened_sets_the_delivery_aside(
     (accepted,) = study.land()
     with pytest.raises(Rejection) as refused:
         study.bring_in(accepted)
-    set_aside(study.desk, accepted, Reason(refused.value.code, refused.value.detail))
+    set_aside(study.desk, accepted.delivery, Reason(refused.value.code, refused.value.detail), accepted.sidecar)
     assert quarantined(study, path) == code
     assert study.entry(path).recording is None
     assert not study.look().anything
@@ -513,20 +514,24 @@ def test_a_visits_label_never_holds_a_year_or_an_id(visit: str, day: int) -> Non
 def test_setting_aside_what_the_ledger_does_not_know_is_an_error(study: LightStudy, hospital: Hospital) -> None:
     hospital.admit()
     hospital.film(MP4)
-    (accepted,) = study.land()
+    study.land()
     with pytest.raises(LookupError, match="not in the ledger"):
-        set_aside(study.desk, replace(accepted, delivery="other"), Reason("TRUNCATED", ""))
+        set_aside(study.desk, "other", Reason("TRUNCATED", ""))
 
 
-def test_what_is_accepted_leaves_the_quarantine(study: LightStudy, hospital: Hospital) -> None:
+def test_what_is_accepted_leaves_the_quarantine_once_a_version_has_it(study: LightStudy, hospital: Hospital) -> None:
     path = hospital.film(small_mp4())
     study.land()
     delivery = study.entry(path).delivery
     assert study.quarantine.path(delivery).is_file()
     hospital.admit()
     study.ledger.enter(replace(study.entry(path), stamp=""))
-    study.land()
+    study.night()
     assert study.entry(path).codes == ("AWAITING_PUBLICATION",)
+    study.land()
+    assert study.quarantine.path(delivery).is_file()
+    study.publish()
+    study.land()
     assert not study.quarantine.path(delivery).exists()
 
 

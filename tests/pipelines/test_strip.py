@@ -293,7 +293,7 @@ def test_a_codec_that_is_not_known_to_be_safe_is_refused() -> None:
         sink.mux(stream.encode(None))
     with pytest.raises(Rejection, match="the codec prores is not known to be safe") as refused:
         strip(out.getvalue(), ".mov")
-    assert refused.value.code == "SCRUB_FAILED"
+    assert refused.value.code == "CODEC_NOT_ALLOWED"
 
 
 def test_a_track_of_an_unknown_codec_is_refused() -> None:
