@@ -5,10 +5,12 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
 from pipelines.errors import PainLakeError, Reason, Rejection
+from pipelines.faultpoints import durable, fault_point
 from pipelines.lake import recordings
 from pipelines.land import Accepted, set_aside
 from pipelines.pool import Workers
@@ -18,7 +20,7 @@ from pipelines.selftest import check_engines
 from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage
 from pipelines.withdrawals import withdrawn
 from pipelines.work import Unit, do_unit, key_of
-from schemas.faults import FAULTS, Effect
+from schemas.faults import FAULTS, Effect, Fate
 
 log = logging.getLogger("painlake")
 
@@ -89,13 +91,16 @@ class Measuring:
         source = Source(self.desk.landing, accepted.path, accepted.suffix, accepted.sha256)
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
+        if accepted.supersedes is not None:
+            # First: once the new one is in the lake, no run judges its delivery again.
+            mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
         try:
             done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
+            with self._lock:
+                take_out(self.desk, recording)
             self._set_aside(accepted, Reason(error.code, error.detail))
             return None
-        if accepted.supersedes is not None:
-            mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
         return done
 
     def measure(self, stage_name: str, recording: Recording, accepted: Accepted | None, workers: Workers) -> bool:
@@ -111,8 +116,9 @@ class Measuring:
         except Rejection as error:
             return self._refused(recording, accepted, [Reason(error.code, error.detail)])
         with self._lock:
-            self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+            # The flags first: what is finished is not looked at again.
             self._flag(recording, done.reasons)
+            self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
         refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
         return not refused or self._refused(recording, accepted, refused)
 
@@ -146,6 +152,7 @@ class Measuring:
         self.desk.ledger.decide(entry.delivery, entry.fate, [*kept, *flags], entry.decided_at)
 
     def _refused(self, recording: Recording, accepted: Accepted | None, reasons: list[Reason]) -> bool:
+        accepted = accepted or self._accepted_before(recording)
         if accepted is None:
             # It was published under earlier parameters: a person decides, the data stay as they are.
             self.failures.append(f"{recording.recording}: {reasons[0].code}")
@@ -156,17 +163,37 @@ class Measuring:
             self._set_aside(accepted, reasons[0])
         return False
 
+    def _accepted_before(self, recording: Recording) -> Accepted | None:
+        """What a recording that no version has was accepted as, by a run that was killed since."""
+        entry = self.desk.ledger.of_recording(recording.recording)
+        if entry is None or entry.fate is not Fate.DEFERRED:
+            return None
+        path = self.desk.vault.name_of(entry.delivery) or ""
+        described = str(PurePosixPath(path).with_suffix(".json")) if path else ""
+        try:
+            sidecar = self.desk.landing.read(described)
+        except Rejection:
+            sidecar = b""
+        suffix = PurePosixPath(path).suffix.lower()
+        return Accepted(entry.delivery, path, suffix, entry.sha256 or "", sidecar, recording)
+
     def _set_aside(self, accepted: Accepted, reason: Reason) -> None:
         with self._lock:
             set_aside(self.desk, accepted, reason)
         log.warning("delivery %s set aside: %s", accepted.delivery, reason.code)
 
 
+@durable("lake")
 def take_out(desk: Desk, recording: Recording) -> None:
-    """Remove a recording that no version has from the lake."""
+    """Remove a recording that no version has from the lake; what it was to supersede stands again."""
+    entry = desk.ledger.of_recording(recording.recording)
+    for reason in () if entry is None else entry.reasons:
+        if reason.code == "SUPERSEDES":
+            mark_superseded(desk.lake, recording.participant, reason.detail, superseded=False)
     folder = recordings_folder(desk.lake, recording.participant)
     # The sidecar first: without it the rest is not there for any reader.
     (folder / f"{recording.recording}.json").unlink(missing_ok=True)
+    fault_point("lake.take_out.sidecar")
     (folder / f"{recording.recording}.age").unlink(missing_ok=True)
     for stage in MEDIA_STAGES:
         for path in stage.files(desk.lake, recording):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.audit import AuditLog
 from pipelines.durable import write_durably
+from pipelines.faultpoints import durable
 from pipelines.vault import Vault
 
 
@@ -48,6 +49,7 @@ class Quarantine:
             sidecar = archive.read("sidecar") if "sidecar" in archive.namelist() else None
             return archive.read("name").decode(errors="surrogateescape"), archive.read("content"), sidecar
 
+    @durable("quarantine")
     def drop(self, delivery: str) -> None:
         """Forget a kept delivery once it is accepted."""
         self.path(delivery).unlink(missing_ok=True)

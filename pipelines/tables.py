@@ -59,12 +59,18 @@ def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
     if "participants" in tables:
         _enrol_all(desk, tables["participants"], files["participants"])
     changed: set[str] = set()
+    entries = []
     for name in sorted(tables, key=_READING_ORDER.index):
-        changed |= _take(desk, tables[name], files[name])
+        entry, of_table = _take(desk, tables[name], files[name])
+        entries.append(entry)
+        changed |= of_table
         desk.vault.save()
     # Not in the order of participants.csv, which the files' times would show to whoever sees the lake.
     everyone = sorted(desk.vault.people, key=lambda person: person.pseudonym)
     changed |= {person.pseudonym for person in everyone if _write_participant(desk, person)}
+    # Last of all: once they are entered, no run reads these files again.
+    for entry in entries:
+        desk.ledger.enter(entry)
     return sorted(changed)
 
 
@@ -100,7 +106,8 @@ def _enrolled(row: Row) -> date | None:
     return enrolled if sound and isinstance(enrolled, date) else None
 
 
-def _take(desk: Desk, table: DeliveredTable, file: LandedFile) -> set[str]:
+def _take(desk: Desk, table: DeliveredTable, file: LandedFile) -> tuple[Delivery, set[str]]:
+    """Take in one table; gives its entry for the ledger, and whose rows changed."""
     name_digest = desk.vault.digest("name", file.path)
     at = desk.now.isoformat()
     try:
@@ -121,11 +128,8 @@ def _take(desk: Desk, table: DeliveredTable, file: LandedFile) -> set[str]:
     )  # fmt: skip
     if rejection is not None:
         desk.quarantine.keep(delivery, file.path, without_erased_lines(content, desk.vault))
-        desk.ledger.enter(entry)
-        return set()
-    changed = _Rows(desk, table).take(rows, delivery, file.path)
-    desk.ledger.enter(entry)
-    return changed
+        return entry, set()
+    return entry, _Rows(desk, table).take(rows, delivery, file.path)
 
 
 class _Rows:

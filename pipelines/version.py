@@ -57,6 +57,8 @@ class Versioning:
         Returns:
             The commit that is to be published, or None where it already was.
         """
+        # DVC pushes what stands: an earlier version that is not at the remote yet would be passed over.
+        self.push()
         changed = self.ledger.dirty()
         write_index(self.study.lake, self.study.index)
         write_summary(self.study.lake, self.study.reports / "dataset.json")
