@@ -10,10 +10,10 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--no-header --no-annotate --extra demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench lock clean
+.PHONY: help setup demo test test-slow test-crash lint bench lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the pinned packages; quick where nothing has changed
 	@PYTHON='$(PYTHON)' .ci/setup
@@ -26,6 +26,9 @@ test: lint ## Lint, types and all tests
 
 test-slow: setup ## The tests that take minutes: whole erasures, killed at every step, and canaries
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m slow
+
+test-crash: setup ## Nights killed at every fault point and at 40 random times, one by one: about an hour
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m crash
 
 lint: setup ## Ruff's rules and format, mypy's strict types
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Killing a night and comparing what the next one makes of it with an undisturbed night."""
 
 import json
+import random
 import re
 import shutil
 import signal
@@ -39,52 +40,75 @@ class Undisturbed:
         assert code == 0, (folder / "night.log").read_text(encoding="utf-8")
         self.points = (folder / "points").read_text(encoding="utf-8").split()
         self.state = self.nights.end_state(root)
-        again = self.copy()
+        again = self._copy()
         # Timed once more, since by now the process has imported all that the first one had to.
         _, self.seconds = self.nights.night(again)
-        assert self.differences(again) == []
+        assert differing(self.state, self.nights.end_state(again)) == []
         shutil.rmtree(again.parent)
 
-    def copy(self) -> Path:
-        """The study as it was before the night."""
+    def killed_once(self, points: Iterable[str]) -> list[str]:
+        """Kill a night at a point, then let one come to its end; and so for each point. Returns what differs."""
+        return [each for point in points for each in self._killed_at([point], must=True)]
+
+    def killed_in_turn(self, points: Sequence[str], chains: int) -> list[str]:
+        """Kill a night at a point, the next night at another, and so on; then let one come to its end.
+
+        Args:
+            points: to be dealt out, in the order of the night.
+            chains: to how many studies; a point that the nights there have passed by then gets one of its own.
+
+        Returns:
+            What differs from the undisturbed night.
+        """
+        missed: list[str] = []
+        found = []
+        for start in range(chains):
+            found += self._killed_at(points[start::chains], missed=missed)
+        return [*found, *self.killed_once(missed)]
+
+    def killed_at_times(self, shares: Iterable[float]) -> list[str]:
+        """Kill a night at a time, as a share of its length, then let one come to its end; and so for each."""
+        found = []
+        for share in shares:
+            root = self._copy()
+            self.nights.night(root, after_s=share * self.seconds)
+            found += [f"at {share:.3f} of it: {each}" for each in self._finished(root)]
+        return found
+
+    def _killed_at(self, points: Sequence[str], *, must: bool = False, missed: list[str] | None = None) -> list[str]:
+        root, found = self._copy(), []
+        for point in points:
+            code, _ = self.nights.night(root, point=point)
+            if code != -signal.SIGKILL and must:
+                found.append("no night came there")
+            elif code != -signal.SIGKILL and missed is not None:
+                missed.append(point)
+        return [f"{' '.join(points)}: {each}" for each in [*found, *self._finished(root)]]
+
+    def _copy(self) -> Path:
         self._copies += 1
         return copy_of(self.before, self.before.parent.with_name(f"{self.before.parent.name}-{self._copies}"))
 
-    def differences(self, root: Path) -> list[str]:
-        """What differs from the undisturbed night, by part, shortly."""
-        state = self.nights.end_state(root)
-        return [
-            f"{part}: {_shortly(self.state[part], state[part])}" for part in state if state[part] != self.state[part]
-        ]
-
-    def killed_at(self, *points: str) -> tuple[list[str], list[str]]:
-        """Kill a night at the first point, the next one at the second, and so on; then let one come to its end.
-
-        Returns:
-            What differs from the undisturbed night, and the points that no night came to.
-        """
-        root, missed = self.copy(), []
-        for point in points:
-            code, _ = self.nights.night(root, point=point)
-            if code != -signal.SIGKILL:
-                missed.append(point)
-        found = self._finished(root)
-        return [f"{' '.join(points)}: {each}" for each in found], missed
-
-    def killed_after(self, seconds: float) -> list[str]:
-        """Kill a night after a while, then let one come to its end; returns what differs."""
-        root = self.copy()
-        self.nights.night(root, after_s=seconds)
-        return [f"after {seconds:.2f} s: {each}" for each in self._finished(root)]
-
     def _finished(self, root: Path) -> list[str]:
+        """Let a night come to its end; returns what differs, and keeps the study only then."""
         code, _ = self.nights.night(root)
-        found = (
-            self.differences(root) if code == 0 else [(root.parent / "night.log").read_text(encoding="utf-8")[-2000:]]
-        )
+        if code != 0:
+            return [(root.parent / "night.log").read_text(encoding="utf-8")[-2000:]]
+        found = differing(self.state, self.nights.end_state(root))
         if not found:
             shutil.rmtree(root.parent)
         return found
+
+
+def differing(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """What differs between two end states, by part, shortly."""
+    return [f"{part}: {_shortly(expected[part], found[part])}" for part in expected if found[part] != expected[part]]
+
+
+def random_times(seed: int, count: int) -> list[float]:
+    """Shares of a night's length."""
+    chosen = random.Random(seed)  # noqa: S311 - the same times in every run
+    return [chosen.uniform(0.02, 0.98) for _ in range(count)]
 
 
 def name_of(point: str) -> str:
@@ -116,11 +140,6 @@ def first_and_last(points: Sequence[str]) -> list[str]:
 
 def _is_after(point: str) -> bool:
     return name_of(point).endswith(".after")
-
-
-def chains(points: Sequence[str], count: int) -> list[list[str]]:
-    """The points dealt out to so many chains, each in the order of the night."""
-    return [list(points[start::count]) for start in range(min(count, len(points)))]
 
 
 def _shortly(expected: Any, found: Any) -> str:
