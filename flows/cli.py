@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import cli_erase
+from flows import cli_erase, cli_verify
 from flows.cli_release import release
 from flows.cli_vault import audit, vault
 from flows.command import JsonOption, StudyOption
@@ -140,11 +140,11 @@ def query(
     """Ask the published DuckDB file, read only."""
     from pipelines.query import format_rows, run_query
     from pipelines.study import open_study
-    from pipelines.warehouse import current_file
+    from pipelines.warehouse import current_link
 
     opened = open_study(_root(context, study))
     if version is None:
-        file = current_file(opened.warehouse)
+        file = current_link(opened.warehouse)
     else:
         from pipelines.checkout import checkout as build
         from pipelines.checkout import find_version
@@ -259,6 +259,7 @@ def quarantine_release(
 
 
 cli_erase.register(app)
+cli_verify.register(app)
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Commands on the right to erasure, and the proof that what is left is whole."""
+"""The command on the right to erasure."""
 
 import sys
 from typing import Annotated
@@ -9,9 +9,8 @@ from flows.command import JsonOption, StudyOption, plainly, print_json, root_of
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
+    """Add the command to the command line."""
     app.command()(plainly(erase))
-    app.command()(plainly(verify))
 
 
 def erase(
@@ -43,18 +42,3 @@ def erase(
         print_json(receipts if resume else receipts[0])
     else:
         typer.echo(erased(root, receipts))
-
-
-def verify(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Rehash every object of every version, and hold ledger, lake, DVC and warehouse against each other."""
-    from flows.report import verified
-    from pipelines.study import open_study
-    from pipelines.verify import verify as look
-
-    found = look(open_study(root_of(context, study)))
-    if as_json:
-        print_json(found.document)
-    else:
-        typer.echo(verified(found.document))
-    if found.wrong:
-        raise typer.Exit(1)

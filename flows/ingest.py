@@ -9,11 +9,17 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run, task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from expectations.engine import warm_up
+from flows.leftover import close_leftover_runs
 from flows.session import Session, current, session_of
-from pipelines.errors import PainLakeError
+from pipelines.confine import Limits
+from pipelines.disk import disk_error
+from pipelines.errors import PainLakeError, TemporaryError
+from pipelines.night import Night
 from pipelines.params import ValidateParams
 from pipelines.pool import Workers
 from pipelines.stages import MEDIA_STAGES
@@ -23,6 +29,23 @@ _STEPS = 1 + len(MEDIA_STAGES)
 """Of a recording: into the lake, then the media stages."""
 
 _VALIDATION_TIMEOUT_S = 3600.0
+
+
+def _can_pass(_task: object, _run: object, state: State[Any]) -> bool:
+    """Whether a task that failed is worth another try: storage comes back, a broken file does not mend itself."""
+    return isinstance(state.data, TemporaryError)
+
+
+def _tried_again(night: Night) -> Any:
+    """Options for a task that depends on storage or on somebody else's lock."""
+    study = night.params.study
+    waits = [study.retry_wait_s * 2**attempt for attempt in range(study.retries)]
+    return {
+        "retries": study.retries,
+        "retry_delay_seconds": waits,
+        "retry_jitter_factor": 0.2,
+        "retry_condition_fn": _can_pass,
+    }
 
 
 @flow(name="painlake-ingest", flow_run_name="ingest", validate_parameters=False)
@@ -39,16 +62,17 @@ def ingest(study: str) -> dict[str, Any]:
         night = session.night
         if not session.anything_to_do:
             return {"outcome": "nothing new", "version": None, "failures": night.failures}
+        close_leftover_runs(ingest.name, study, flow_run.id)
         run = night.begin()
         outcome, version, whole = "failed", None, False
         try:
             with (
-                Workers(night.params.study.workers, night.params.study.unit_timeout_s) as session.workers,
-                Workers(1, _VALIDATION_TIMEOUT_S) as validator,
+                Workers(night.params.study.workers, Limits.of(night.params.study)) as session.workers,
+                Workers(1, Limits(_VALIDATION_TIMEOUT_S)) as validator,
             ):
                 # Great Expectations takes seconds to import: that overlaps with the workers here.
                 validator.warm(warm_up)
-                if land():
+                if land.with_options(**_tried_again(night))():
                     # One thread more than there are workers, so that none waits while a thread does its bookkeeping.
                     runner: Any = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
                     measure_recordings.with_options(task_runner=runner)()
@@ -63,14 +87,28 @@ def ingest(study: str) -> dict[str, Any]:
 
 @task(cache_policy=NO_CACHE, task_run_name="land")
 def land() -> int:
-    """Take in the tables and give every delivery its fate; returns how many recordings are to be processed."""
+    """Take in the tables and give every delivery its fate; returns how many recordings are to be processed.
+
+    Raises:
+        TemporaryError: the landing zone does not answer. Tried again, it goes on where it was; after the last try what
+            was not read is left to the next run, and the rest goes on.
+    """
     session = current()
     night = session.night
-    session.progress.phase("reading the tables")
-    night.take_tables(session.discovery)
-    session.progress.phase("judging what landed", len(session.discovery.candidates))
-    for candidate in session.discovery.candidates:
-        accepted = night.judge(candidate)
+    if session.to_judge is None:
+        session.progress.phase("reading the tables")
+        night.take_tables(session.discovery)
+        session.to_judge = list(session.discovery.candidates)
+        session.progress.phase("judging what landed", len(session.to_judge))
+    while session.to_judge:
+        try:
+            accepted = night.judge(session.to_judge[0])
+        except TemporaryError as error:
+            if task_run.run_count <= night.params.study.retries:
+                raise
+            night.leave(session.to_judge, error)
+            break
+        del session.to_judge[0]
         if accepted is not None:
             session.accepted[accepted.recording.recording] = accepted
         session.progress.advance()
@@ -87,7 +125,10 @@ def measure_recordings() -> int:
     session.night.measuring.try_engines(session.pool)
     session.progress.phase("measuring recordings", len(names) * _STEPS)
     futures = [measure_recording.submit(name) for name in names]
-    return sum(future.result(raise_on_failure=False) is True for future in futures)
+    kept = sum(future.result(raise_on_failure=False) is True for future in futures)
+    if session.disk_error is not None:
+        raise session.disk_error
+    return kept
 
 
 @task(cache_policy=NO_CACHE, task_run_name="{recording}")
@@ -98,13 +139,17 @@ def measure_recording(recording: str) -> bool:
         recording: its pseudonymous name.
 
     Raises:
-        PainLakeError: it could not be processed for a reason that is not its own; the others go on.
+        PainLakeError: it could not be processed for a reason that is not its own. The others go on, unless the disk is
+            full.
     """
     session = current()
     accepted = session.accepted.get(recording)
     steps = 0
+    if session.disk_error is not None:
+        raise PainLakeError(f"{recording} waits for a disk that can be written")
     try:
-        if accepted is not None and not pseudonymise(recording):
+        bring_in = pseudonymise.with_options(**_tried_again(session.night))
+        if accepted is not None and not bring_in(recording):
             return False
         for stage in MEDIA_STAGES:
             steps += 1
@@ -112,6 +157,11 @@ def measure_recording(recording: str) -> bool:
             if not measure.with_options(name=stage.name)(stage.name, recording):
                 return False
     except Exception as error:  # noqa: BLE001 - whatever it is, the other recordings go on
+        unwritable = disk_error(error, session.night.study.root)
+        if unwritable is not None:
+            # Nothing more is written, not even that it failed: the next run finds it as it is.
+            session.disk_error = unwritable
+            raise PainLakeError(f"{recording} could not be written") from None
         known = session.recordings.get(recording) or session.accepted[recording].recording
         session.night.measuring.fail(known, error)
         # Without its cause: a path in its message could be the hospital's.
@@ -143,15 +193,24 @@ def measure(stage: str, recording: str) -> bool:
 def _publish(session: Session, validator: Workers) -> tuple[str, int | None]:
     """Validate; if nothing critical failed, commit, publish and push. Returns the outcome and the new version."""
     if not session.night.version.changed():
-        return ("nothing to publish" if push() else "NOT_BACKED_UP"), None
+        return ("nothing to publish" if _pushed(session) else "NOT_BACKED_UP"), None
     outcome = check(validator)
     if not outcome.passed:
         return f"held back: {len(outcome.holding_back)} critical checks failed", None
     number = publish(outcome)
     if number is None:
         # It may be published by a run that was killed before it could copy it.
-        return ("nothing to publish" if push() else "NOT_BACKED_UP"), None
-    return ("published" if push() else "published, NOT_BACKED_UP"), number
+        return ("nothing to publish" if _pushed(session) else "NOT_BACKED_UP"), None
+    return ("published" if _pushed(session) else "published, NOT_BACKED_UP"), number
+
+
+def _pushed(session: Session) -> bool:
+    """Whether the remote has all versions; where it cannot be reached, the version stands and the next run pushes."""
+    try:
+        push.with_options(**_tried_again(session.night))()
+    except TemporaryError:
+        return False
+    return True
 
 
 @task(cache_policy=NO_CACHE, task_run_name="erase")
@@ -189,8 +248,12 @@ def publish(outcome: ValidationOutcome) -> int | None:
 
 
 @task(cache_policy=NO_CACHE, task_run_name="version")
-def push() -> bool:
-    """Copy new versions to the remote; False where that failed, and the next run tries again."""
+def push() -> None:
+    """Copy new versions to the remote.
+
+    Raises:
+        TemporaryError: it cannot be reached.
+    """
     session = current()
     session.progress.phase("copying to the remote")
-    return session.night.version.push()
+    session.night.version.push()

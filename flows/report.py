@@ -121,4 +121,5 @@ def verified(document: dict[str, Any]) -> str:
     """`painlake verify`."""
     looked_at = ", ".join(f"{count} {what}" for what, count in document["checked"].items())
     wrong = document["wrong"]
-    return "\n".join([*wrong, f"looked at {looked_at}: {len(wrong) or 'nothing'} wrong"])
+    notes = [f"note: {note}" for note in document["notes"]]
+    return "\n".join([*wrong, *notes, f"looked at {looked_at}: {len(wrong) or 'nothing'} wrong"])

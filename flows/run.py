@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from flows.environment import prepare_environment
 from flows.progress import Progress
+from flows.server import local_server
 from flows.session import session_of
 
 
@@ -23,8 +23,21 @@ def ingest_once(root: Path, progress: Progress) -> dict[str, Any]:
         if not session.anything_to_do:
             return {"outcome": "nothing new", "version": None, "failures": session.night.failures}
         progress.phase("starting Prefect")
-        prepare_environment(session.night.study.state)
-        from flows.ingest import ingest  # noqa: PLC0415 - Prefect takes seconds to import
+        with local_server(session.night.study.state) as ready:
+            from flows.ingest import ingest  # noqa: PLC0415 - Prefect takes seconds to import, beside its server
 
-        result: dict[str, Any] = ingest(str(session.night.study.root))
+            ready()
+            try:
+                result: dict[str, Any] = ingest(str(session.night.study.root))
+            finally:
+                _hand_over_what_is_said()
         return result
+
+
+def _hand_over_what_is_said() -> None:
+    """Wait until the server has what Prefect's threads still hold for it: else they try again when it is gone."""
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - as above
+    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415 - as above
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all()

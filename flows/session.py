@@ -8,7 +8,8 @@ from pathlib import Path
 from flows.environment import traces_elsewhere
 from flows.logs import logging_to
 from flows.progress import Progress, Silent
-from pipelines.discover import Discovery
+from pipelines.discover import Candidate, Discovery
+from pipelines.disk import DiskError, disk_error
 from pipelines.land import Accepted
 from pipelines.night import Night
 from pipelines.pool import Workers
@@ -24,9 +25,11 @@ class Session:
     night: Night
     discovery: Discovery
     progress: Progress
+    to_judge: list[Candidate] | None = None
     accepted: dict[str, Accepted] = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
     workers: Workers | None = None
+    disk_error: DiskError | None = None
 
     @property
     def pool(self) -> Workers:
@@ -61,6 +64,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
     Raises:
         UserError: something is missing or wrong; nothing has been written yet.
         RunInProgressError: another run holds the study.
+        DiskError: the study cannot be written.
     """
     if _current:
         yield _current[-1]
@@ -69,7 +73,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
     # Once without holding the study, so that wrong input is named before a lock file is made.
     if resume:
         Night.check(study)
-    with study.held(), logging_to(study.log):
+    with _plain_about_the_disk(study.root), study.held(), logging_to(study.log):
         night = Night.open(study, traces_elsewhere())
         try:
             night.clean_up()
@@ -82,6 +86,18 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
         finally:
             _current.clear()
             night.close()
+
+
+@contextmanager
+def _plain_about_the_disk(root: Path) -> Iterator[None]:
+    """Whatever library meets a full disk, and however it says so: one error says it plainly."""
+    try:
+        yield
+    except Exception as error:
+        plain = disk_error(error, root)
+        if plain is None:
+            raise
+        raise plain from error
 
 
 def current() -> Session:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipelines.durable import sync
-from pipelines.faultpoints import durable
+from pipelines.durable_steps import durable
 from pipelines.ledger import Ledger
 from pipelines.study import Study
 from pipelines.vault import Vault

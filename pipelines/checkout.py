@@ -12,7 +12,7 @@ from pipelines.study import Study
 from pipelines.tombstone import read_tombstones
 from pipelines.validate import read_report
 from pipelines.vault_records import Tombstone
-from pipelines.version import version_record
+from pipelines.version import note_sum, version_record
 from pipelines.warehouse import warehouse_file
 
 
@@ -59,6 +59,7 @@ def rebuild(study: Study, number: int) -> Path:
         record = version_record(number, params, repository, lake / "index.yaml", repository.commit_of(number))
         results = read_report(Path(folder) / "reports" / "validation.json").results
         build(lake, target, record, results, params.publish, missing)
+    note_sum(study, target)
     return target
 
 

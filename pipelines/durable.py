@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.faultpoints import fault_point, name_of_caller
+from pipelines.durable_steps import name_of_caller
+from pipelines.faultpoints import fault_point
 
 
 def write_durably(path: Path, content: bytes, mode: int = 0o644, step: str | None = None) -> None:

@@ -23,7 +23,7 @@ from pipelines.faultpoints import fault_point
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
-from pipelines.receipt import beyond_reach, read_receipt, write_receipt
+from pipelines.receipt import beyond_reach, read_receipt, receipt_sums, write_receipt
 from pipelines.repository import Repository
 from pipelines.stores import FolderStore, Store, stores_of
 from pipelines.study import Study
@@ -53,7 +53,7 @@ def _vault(erasing: Erasing) -> None:
 
 def _quarantine(erasing: Erasing) -> None:
     """Delete what was set aside of the person, and their lines in tables that were set aside."""
-    quarantine = Quarantine(erasing.study.quarantine, erasing.vault)
+    quarantine = Quarantine(erasing.study.quarantine, erasing.vault, ledger=erasing.ledger)
     gone = [each for each in erasing.journal.deliveries if quarantine.path(each).is_file()]
     of_tables = {entry.delivery for entry in erasing.ledger.deliveries("table")}
     rewritten = []
@@ -294,7 +294,9 @@ class Eraser:
             journal.done.append(name)
             journal.write(self.study)
             fault_point(f"erase.{name}.entered")
-        self.audit.append("person_erased", journal.pseudonym, {"objects": len(journal.objects)})
+        # The log is sealed: through it, a receipt that is changed later shows.
+        sums = receipt_sums(self.study, journal.pseudonym)
+        self.audit.append("person_erased", journal.pseudonym, {"objects": len(journal.objects), **sums})
         receipt = read_receipt(self.study, journal.pseudonym)
         journal_file(self.study, journal.pseudonym).unlink(missing_ok=True)
         log.info("an erasure is finished: %d objects, %s", len(journal.objects), journal.published)

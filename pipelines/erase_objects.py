@@ -17,7 +17,7 @@ from pipelines.stores import Stores
 from pipelines.study import Study
 
 _PERSON = re.compile(r"lake/([^/]+)/")
-_TRACKED = re.compile(r"(?:.*/)?dvc\.lock|.*\.dvc")
+TRACKED = re.compile(r"(?:.*/)?dvc\.lock|.*\.dvc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class OfPerson:
 def outputs_in_history(repository: Repository) -> set[Output]:
     """All cached outputs of every commit that git knows, reflog included, and of the files as they stand."""
     found: set[Output] = set()
-    for path, content in repository.texts_in_history(_TRACKED):
+    for path, content in repository.texts_in_history(TRACKED):
         found.update(outputs_in(path, content))
     return found
 
@@ -57,7 +57,7 @@ def outputs_in_history(repository: Repository) -> set[Output]:
 def outputs_at(repository: Repository, revision: str) -> set[Output]:
     """All cached outputs of one commit."""
     found: set[Output] = set()
-    for path, content in repository.texts_at(revision, _TRACKED):
+    for path, content in repository.texts_at(revision, TRACKED):
         found.update(outputs_in(path, content))
     return found
 

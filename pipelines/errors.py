@@ -1,5 +1,7 @@
 """Every error that PainLake raises on purpose: what was wrong, where, and what to do."""
 
+import traceback
+from pathlib import Path
 from typing import NamedTuple
 
 from schemas.faults import FAULTS, Fault
@@ -15,6 +17,10 @@ class UserError(PainLakeError):
     """Wrong use or bad input: named in one line, before anything is written."""
 
     exit_code = 2
+
+
+class TemporaryError(PainLakeError):
+    """Something that can pass by itself: storage that does not answer, a lock that somebody else has."""
 
 
 class RunInProgressError(PainLakeError):
@@ -43,6 +49,20 @@ class Rejection(Exception):  # noqa: N818 - a verdict on a delivery, not a failu
     def fault(self) -> Fault:
         """The code's meaning and next step."""
         return FAULTS[self.code]
+
+
+def in_short(error: BaseException) -> str:
+    """What kind of error, and where it was raised: its message could hold the hospital's names.
+
+    >>> try:
+    ...     int("Jansen")
+    ... except ValueError as error:
+    ...     in_short(error).startswith("ValueError at ")
+    True
+    """
+    trace = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(trace[-1].filename).name}:{trace[-1].lineno}" if trace else ""
+    return f"{type(error).__name__}{place}"
 
 
 class Reason(NamedTuple):

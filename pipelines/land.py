@@ -71,6 +71,9 @@ class Judge:
 
         Returns:
             What is to be done with it, if it was accepted.
+
+        Raises:
+            TemporaryError: the landing zone does not answer for now; nothing is entered.
         """
         content, sidecar_bytes = b"", None
         earlier = self.desk.ledger.by_name(self.desk.vault.digest("name", candidate.file.path))
@@ -85,6 +88,11 @@ class Judge:
         except Rejection as error:
             self._refuse(candidate, error, content, sidecar_bytes, earlier)
             return None
+
+    def defer(self, candidate: Candidate, reason: Reason) -> None:
+        """Leave a candidate to the next run, for a reason that is not its own."""
+        earlier = self.desk.ledger.by_name(self.desk.vault.digest("name", candidate.file.path))
+        self._enter(candidate, Verdict(Fate.DEFERRED, [reason]), earlier)
 
     def _check_place(self, candidate: Candidate) -> None:
         if any(self.desk.vault.tombstone_of(part) for part in PurePosixPath(candidate.file.path).parts):

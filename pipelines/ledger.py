@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines.durable_steps import durable
 from pipelines.errors import Reason, UserError
-from pipelines.faultpoints import durable
 from pipelines.ledger_schema import SCHEMA
+from pipelines.seal import SealedConnection, refuse_broken
 from schemas.faults import FAULTS, Effect, Fate
 
 Kind = Literal["media", "table", "other"]
@@ -51,17 +52,23 @@ class Ledger:
         read_only: refuse to write (for `status` beside a run).
 
     Raises:
-        UserError: the file is no ledger, or cannot be reached.
+        UserError: the file is no ledger, is not what was sealed, or cannot be reached.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if not read_only:
             path.parent.mkdir(mode=0o700, exist_ok=True)
+            refuse_broken(path)
         mode = "ro" if read_only else "rwc"
         try:
             self._db = sqlite3.connect(
-                f"file:{path}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None
+                f"file:{path}?mode={mode}",
+                uri=True,
+                check_same_thread=False,
+                isolation_level=None,
+                factory=SealedConnection,
             )
+            self._db.sealed_path = None if read_only else str(path)
             self._db.row_factory = sqlite3.Row
             if read_only:
                 # SQLite opens any file: only a first question shows whether it is a ledger.
@@ -74,8 +81,8 @@ class Ledger:
             raise UserError(f"the ledger {path} cannot be read ({error}): restore it from a backup") from error
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file, and seal it if it was written to."""
+        self._db.close_sealed()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -289,6 +296,31 @@ class Ledger:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         placed = {entry.delivery: entry for entry in self.deliveries("media")}
         return sum(each in placed and placed[each].fate is Fate.ERASED for each in erased)
+
+    # --- sums of files whose bytes nothing else knows ---
+
+    @durable("ledger")
+    def note_sum(self, path: str, sha256: str) -> None:
+        """Enter the SHA-256 of a file, by its path in the study."""
+        self._db.execute("INSERT OR REPLACE INTO sums VALUES (?, ?)", (path, sha256))
+
+    @durable("ledger")
+    def forget_sum(self, path: str) -> None:
+        """Forget the SHA-256 of a file that changes or goes."""
+        self._db.execute("DELETE FROM sums WHERE path = ?", (path,))
+
+    def sums(self) -> dict[str, str]:
+        """The SHA-256 of each such file, by its path in the study."""
+        try:
+            return {row["path"]: row["sha256"] for row in self._db.execute("SELECT path, sha256 FROM sums")}
+        except sqlite3.OperationalError:
+            # As with `withdrawn`.
+            return {}
+
+    def problems(self) -> list[str]:
+        """What SQLite finds wrong with the file."""
+        found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
 
     # --- versions and runs ---
 

@@ -46,6 +46,10 @@ CREATE TABLE IF NOT EXISTS versions (
     published_at TEXT NOT NULL,
     pushed_at TEXT
 );
+CREATE TABLE IF NOT EXISTS sums (
+    path TEXT PRIMARY KEY,          -- in the study, of a file whose bytes nothing else knows
+    sha256 TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS runs (
     started_at TEXT NOT NULL,
     finished_at TEXT,

@@ -9,8 +9,10 @@ from pathlib import PurePosixPath
 
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
-from pipelines.errors import PainLakeError, Reason, Rejection
-from pipelines.faultpoints import durable, fault_point
+from pipelines.durable_steps import durable
+from pipelines.errors import PainLakeError, Reason, Rejection, in_short
+from pipelines.faultpoints import fault_point
+from pipelines.handover import within_reach
 from pipelines.lake import recordings
 from pipelines.land import Accepted, set_aside
 from pipelines.pool import Workers
@@ -88,14 +90,15 @@ class Measuring:
         """Bring an accepted delivery into the lake; None where it had to be set aside."""
         recording = accepted.recording
         person = self.desk.vault.of_pseudonym(recording.participant)
-        source = Source(self.desk.landing, accepted.path, accepted.suffix, accepted.sha256)
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
         if accepted.supersedes is not None:
             # First: once the new one is in the lake, no run judges its delivery again.
             mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
         try:
-            done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
+            with within_reach(self.desk.landing, accepted.path) as reachable:
+                source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
+                done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
             with self._lock:
                 take_out(self.desk, recording)
@@ -130,11 +133,11 @@ class Measuring:
     def fail(self, recording: Recording, error: BaseException) -> None:
         """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""
         with self._lock:
-            self.failures.append(f"{recording.recording}: {type(error).__name__}")
+            self.failures.append(f"{recording.recording}: {in_short(error)}")
             entry = self.desk.ledger.of_recording(recording.recording)
             if entry is not None and entry in self.desk.ledger.accepted():
                 take_out(self.desk, recording)
-        log.error("%s could not be processed: %s", recording.recording, type(error).__name__)
+        log.error("%s could not be processed: %s", recording.recording, in_short(error))
 
     def _output(self, stage_name: str, recording: Recording) -> str:
         unit = self.desk.ledger.unit(recording.recording, stage_name)

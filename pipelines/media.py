@@ -7,7 +7,7 @@ track that starts late starts late here too. Nothing here writes to a disk.
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import av
 import numpy as np
@@ -15,6 +15,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from pipelines.bounds import check_declared, check_picture, check_room
 from pipelines.errors import Rejection
 
 
@@ -65,14 +66,23 @@ def open_media(media: bytes) -> InputContainer:
     """Open media from memory.
 
     Raises:
-        Rejection: `NO_INDEX` or `TYPE_MISMATCH` where no demuxer can read them.
+        Rejection: `NO_INDEX` or `TYPE_MISMATCH` where no demuxer can read them, `RESOURCE_LIMIT` where they declare
+            more than `pipelines.bounds` allows.
+        MemoryError: the memory is at its end.
     """
     try:
-        return av.open(io.BytesIO(media), mode="r", metadata_errors="replace")
+        container = av.open(io.BytesIO(media), mode="r", metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
+        check_room(error)
         if media[4:8] in _BOXES and b"moov" not in media:
             raise Rejection("NO_INDEX", "the container has no index") from error
         raise Rejection("TYPE_MISMATCH", f"no demuxer can open it: {type(error).__name__}") from error
+    try:
+        check_declared(container)
+    except Rejection:
+        container.close()
+        raise
+    return container
 
 
 _BOXES = (b"ftyp", b"mdat", b"wide", b"free", b"skip")
@@ -90,7 +100,7 @@ def tracks(media: bytes) -> list[Track]:
         spans: dict[int, list[float]] = {stream.index: [] for stream in chosen}
         ends: dict[int, float] = {}
         try:
-            for packet in container.demux(chosen):
+            for packet in read_packets(container, *chosen):
                 if packet.pts is None or packet.size == 0:
                     continue
                 at = float(packet.pts * packet.time_base) - origin
@@ -149,6 +159,40 @@ def container_start_s(container: InputContainer) -> float:
     return 0.0 if start_time is None else max(start_time / av.time_base, 0.0)
 
 
+def read_packets(container: InputContainer, *streams: av.VideoStream | av.AudioStream) -> "Iterator[av.Packet[Any]]":
+    """The packets of some tracks, in the file's order, and one without content for each track at the end.
+
+    Raises:
+        MemoryError: the memory is at its end, so that what was read may not be all there is.
+        av.error.FFmpegError: the container is damaged.
+    """
+    try:
+        yield from container.demux(*streams)
+    except av.error.FFmpegError as error:
+        check_room(error)
+        raise
+    check_room()
+
+
+def decode_packet(packet: "av.Packet[Any]") -> list[Any]:
+    """The frames that a packet completes.
+
+    Raises:
+        MemoryError: the memory is at its end, so that the packet need not be damaged.
+        av.error.FFmpegError: it is damaged.
+        Rejection: `RESOURCE_LIMIT` for a picture larger than the container declared and `pipelines.bounds` allows.
+    """
+    try:
+        frames: list[Any] = packet.decode()
+    except av.error.FFmpegError as error:
+        check_room(error)
+        raise
+    for frame in frames:
+        if isinstance(frame, av.VideoFrame):
+            check_picture(frame.width, frame.height)
+    return frames
+
+
 def video_frames(
     media: bytes, *, pixels: Literal["rgb", "luma"], max_width: int | None = None, every: int = 1
 ) -> Iterator[Frame]:
@@ -170,9 +214,9 @@ def video_frames(
         stream.thread_type = "NONE"
         origin = container_start_s(container)
         index = -1
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream):
             try:
-                decoded = packet.decode()
+                decoded = decode_packet(packet)
             except av.error.FFmpegError:
                 continue
             for frame in decoded:
@@ -218,9 +262,9 @@ def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hz)
         parts: list[NDArray[np.float32]] = []
         start_s: float | None = None
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream):
             try:
-                decoded = packet.decode()
+                decoded = decode_packet(packet)
             except av.error.FFmpegError:
                 continue
             for frame in decoded:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import logging
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from pipelines.durable import remove_partials
 from pipelines.erase import Eraser
 from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
-from pipelines.errors import PainLakeError
+from pipelines.errors import PainLakeError, Reason, TemporaryError, in_short
 from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
 from pipelines.ledger import Ledger
@@ -68,7 +70,7 @@ class Night:
         audit.append("vault_opened", "ingest", {"people": len(vault.people)})
         now = datetime.now(tz=UTC)
         ledger = Ledger(study.ledger)
-        quarantine = Quarantine(study.quarantine, vault, audit)
+        quarantine = Quarantine(study.quarantine, vault, audit, ledger)
         desk = Desk(landing, study.lake, vault, ledger, quarantine, params, now, audit)
         return cls(study, desk, audit, Repository(study.root), Measuring(desk, audit), elsewhere)
 
@@ -210,7 +212,25 @@ class Night:
 
     def judge(self, candidate: Candidate) -> Accepted | None:
         """Give a new delivery its fate; returns it if it is to become a recording."""
-        return Judge(self.desk).judge(candidate)
+        try:
+            return Judge(self.desk).judge(candidate)
+        except (TemporaryError, OSError, sqlite3.Error):
+            # Of the storage, the disk or the ledger, so of every other delivery too.
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other deliveries go on
+            what = in_short(error)
+            self.failures.append(f"a delivery could not be judged: {what}")
+            log.error("a delivery could not be judged: %s", what)  # noqa: TRY400 - a trace could hold a name
+            Judge(self.desk).defer(candidate, Reason("NOT_JUDGED", what))
+            return None
+
+    def leave(self, candidates: Iterable[Candidate], error: TemporaryError) -> None:
+        """Leave to the next run what could not be read, and say so."""
+        waiting = list(candidates)
+        for candidate in waiting:
+            Judge(self.desk).defer(candidate, Reason("STORAGE_UNAVAILABLE", ""))
+        self.failures.append(f"{len(waiting)} deliveries could not be read: {error}")
+        log.error("%d deliveries could not be read: the landing zone does not answer", len(waiting))
 
     def publish(self, commit: str, outcome: ValidationOutcome) -> int:
         """Publish a commit and name it; returns the number of the new version."""

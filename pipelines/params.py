@@ -30,7 +30,19 @@ class StudyParams(Block):
     workers: int = Field(default=0, ge=0)
     """Worker processes; 0 takes one a core."""
     unit_timeout_s: float = Field(default=900.0, gt=0)
-    """How long one stage of one recording may take in a worker."""
+    """How long one stage of one recording may take in a worker, by the clock."""
+    unit_cpu_s: float = Field(default=600.0, ge=1)
+    """How long it may compute."""
+    worker_memory_mb: int = Field(default=4000, ge=1000)
+    """What a worker may take; more is refused (RESOURCE_LIMIT). Stripping a file takes four times its size."""
+    max_picture_mpx: float = Field(default=16.0, gt=0)
+    """Larger pictures are not decoded; 4K has 8.9."""
+    require_isolation: bool = True
+    """Do nothing on a machine that cannot limit the memory and the network of workers; false only warns."""
+    retries: int = Field(default=3, ge=0, le=10)
+    """How often what can pass, such as storage that does not answer, is tried again; a broken file never is."""
+    retry_wait_s: float = Field(default=2.0, gt=0)
+    """How long before the first of them; each later one waits twice as long."""
 
     @field_validator("timezone")
     @classmethod

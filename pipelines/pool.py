@@ -1,39 +1,57 @@
-"""Worker processes: a decoder that crashes or hangs costs one recording, not the run."""
+"""Worker processes: a decoder that crashes, hangs or runs wild costs one recording, not the run."""
 
+import gc
+import logging
 import multiprocessing
 import os
+import re
+import signal
 from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Timeout
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from pathlib import Path
+from queue import LifoQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from pipelines.errors import Rejection
+from pipelines.confine import Limits, computing_time, confine, lacking
+from pipelines.errors import PainLakeError, Rejection
+from pipelines.handover import Held, held
 
 T = TypeVar("T")
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
-"""The workers are the parallelism: libraries that start threads of their own would only get in each other's way."""
+log = logging.getLogger("painlake")
+
+_NO_MEMORY = re.compile(
+    rb"bad_alloc|memory allocation of \d+ bytes failed|out of memory|cannot allocate memory", re.IGNORECASE
+)
+"""Last words of C++, Rust and others that end the process where no memory is given to them."""
 
 
 class Workers:
-    """A pool of worker processes.
+    """Worker processes, each confined, and each in a pebble pool of its own.
+
+    In one pool for all, a worker that dies while it holds the pool's channel, or between two pieces of work, would take
+    its neighbours' work with it.
 
     Args:
         count: how many; 0 for one a core.
-        timeout_s: how long a piece of work may take.
+        limits: what each may take.
     """
 
-    def __init__(self, count: int, timeout_s: float) -> None:
+    def __init__(self, count: int, limits: Limits) -> None:
         self.count = count or len(os.sched_getaffinity(0))
-        self._timeout_s = timeout_s
-        # Spawned, not forked: the parent has threads (Prefect's), and a fork of those can hang.
-        self._pool = ProcessPool(
-            max_workers=self.count,
-            initializer=_prepare,
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._resources = ExitStack()
+        self._workers = [_Worker(limits, self._resources.enter_context(held())) for _ in range(self.count)]
+        # The last one back is the first one out: it has its libraries loaded.
+        self._idle: LifoQueue[_Worker] = LifoQueue()
+        for worker in reversed(self._workers):
+            self._idle.put(worker)
+        self._told = False
 
     def __enter__(self) -> Self:
         return self
@@ -41,35 +59,168 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._pool.close()  # type: ignore[no-untyped-call]  # pebble annotates half of its methods
-        else:
-            self._pool.stop()  # type: ignore[no-untyped-call]  # the same
-        self._pool.join()
+        with self._resources:
+            for worker in self._workers:
+                worker.close(at_once=error is not None)
 
     def warm(self, function: Callable[[], object]) -> None:
         """Have a worker do something slow to start, such as an import, while nobody waits for it."""
-        self._pool.schedule(function)
+        worker = self._idle.get()
+        worker.begin(function)
+        self._idle.put(worker)
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function in a worker and wait for it; callers wait in threads of their own.
 
+        What ends a worker from outside (SIGKILL), or finds too little memory in a worker that others have used before,
+        is not proven to be this work's doing: it is tried once more, in a fresh worker.
+
         Raises:
             Rejection: what the function raised, or `DECODER_CRASH`, `DECODER_TIMEOUT`, `RESOURCE_LIMIT` for a worker
-                that died, hung, or ran out of memory.
+                that died, took too long, or asked for too much memory.
+            PainLakeError: no worker can be started, or none that is confined as the limits require.
         """
+        worker = self._idle.get()
         try:
-            result: T = self._pool.schedule(function, args=list(arguments), timeout=self._timeout_s).result()
-        except Timeout as error:
-            raise Rejection("DECODER_TIMEOUT", f"not done within {self._timeout_s:g} s") from error
-        except ProcessExpired as error:
-            raise Rejection("DECODER_CRASH", f"the worker ended with code {error.exitcode}") from error
-        except MemoryError as error:
-            raise Rejection("RESOURCE_LIMIT", "out of memory") from error
+            try:
+                result, missing = worker.do(function, arguments)
+            except _NotProvenError:
+                result, missing = worker.do(function, arguments)
+        finally:
+            self._idle.put(worker)
+        if missing and not self._told:
+            self._told = True
+            log.warning("this machine does not limit the %s of workers", " and ".join(missing))
         return result
 
 
-def _prepare() -> None:
-    for name in _ONE_THREAD:
-        os.environ[name] = "1"
-    os.environ.setdefault("GLOG_minloglevel", "3")
+class _NotProvenError(Rejection):
+    """A worker ended, and that need not be its work's doing."""
+
+
+class _Worker:
+    """One worker process at a time, replaced when it ends.
+
+    Args:
+        limits: what it may take.
+        words: what it writes to standard error: for us to read if it dies, and for no log.
+    """
+
+    def __init__(self, limits: Limits, words: Held) -> None:
+        self._limits = limits
+        self._words = words
+        self._done = 0
+        self._pool = self._start()
+
+    def _start(self) -> "ProcessPool":
+        return ProcessPool(
+            max_workers=1,
+            initializer=_prepare,
+            initargs=(self._limits, self._words.path),
+            # Spawned, not forked: the parent has threads (Prefect's), and a fork of those can hang.
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def close(self, *, at_once: bool) -> None:
+        """End it; when it is through with its work, or at once."""
+        if at_once:
+            self._pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates half of its methods
+        else:
+            self._pool.close()  # type: ignore[no-untyped-call]  # the same
+        self._pool.join()
+
+    def begin(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> "Future[T]":
+        """Have it begin something."""
+        try:
+            return self._pool.schedule(function, args=arguments, timeout=timeout_s)
+        except RuntimeError:
+            # It was killed while it had nothing to do.
+            self._renew()
+            return self._pool.schedule(function, args=arguments, timeout=timeout_s)
+
+    def do(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[T, tuple[str, ...]]:
+        """Do a piece of work; returns its result, and which confinement is lacking."""
+        limits, worn = self._limits, self._done > 0
+        self._done += 1
+        self._words.path.write_bytes(b"")
+        killed_before = _kills()
+        try:
+            return self._finish(function, arguments)
+        except Timeout as error:
+            self._done = 0
+            raise Rejection("DECODER_TIMEOUT", f"not done within {limits.wall_s:g} s") from error
+        except ProcessExpired as error:
+            self._done = 0
+            raise self._verdict(int(error.exitcode), worn=worn, killed=_kills() > killed_before) from error
+        except MemoryError as error:
+            # What it had taken by then is in pieces.
+            self._renew()
+            kind = _NotProvenError if worn else Rejection
+            raise kind("RESOURCE_LIMIT", self._too_much) from error
+
+    def _finish(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[T, tuple[str, ...]]:
+        work = (_do, self._limits, function, arguments)
+        try:
+            return self.begin(*work, timeout_s=self._limits.wall_s).result()
+        except BrokenProcessPool:
+            # It was killed before it had begun.
+            self._renew()
+        try:
+            return self.begin(*work, timeout_s=self._limits.wall_s).result()
+        except BrokenProcessPool as error:
+            raise PainLakeError("no worker process can be started on this machine") from error
+
+    def _renew(self) -> None:
+        self.close(at_once=True)
+        self._pool, self._done = self._start(), 0
+
+    def _verdict(self, code: int, *, worn: bool, killed: bool) -> Rejection:
+        """What the way in which a worker ended says of its work."""
+        if code == -signal.SIGXCPU:
+            return Rejection("DECODER_TIMEOUT", f"more than {self._limits.cpu_s:g} s of computing")
+        if _NO_MEMORY.search(self._words.path.read_bytes()):
+            return (_NotProvenError if worn else Rejection)("RESOURCE_LIMIT", self._too_much)
+        if code == -signal.SIGKILL and killed:
+            return _NotProvenError("RESOURCE_LIMIT", "the machine ran out of memory")
+        how = signal.strsignal(-code) if code < 0 else f"code {code}"
+        return (_NotProvenError if code == -signal.SIGKILL else Rejection)(
+            "DECODER_CRASH", f"the worker ended with {how}"
+        )
+
+    @property
+    def _too_much(self) -> str:
+        return "out of memory" if self._limits.memory_mb is None else f"more than {self._limits.memory_mb} MB of memory"
+
+
+def _prepare(limits: Limits, words: Path) -> None:
+    descriptor = os.open(words, os.O_WRONLY | os.O_APPEND)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    confine(limits)
+
+
+def _do(limits: Limits, function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[T, tuple[str, ...]]:
+    missing = lacking(limits)
+    if missing and limits.require_isolation:
+        raise PainLakeError(
+            f"this machine does not limit the {' and '.join(missing)} of workers: run where the kernel allows it "
+            "(Linux with seccomp), or set study.require_isolation to false in params.yaml"
+        )
+    try:
+        with computing_time(limits.cpu_s):
+            return function(*arguments), missing
+    except MemoryError:
+        # A plain one: FFmpeg's own cannot be sent from process to process.
+        raise MemoryError from None
+    finally:
+        # A container that was read is a ring of objects, and keeps the whole file until somebody looks for such rings.
+        gc.collect()
+
+
+def _kills() -> int:
+    """How many processes the kernel has ended on this machine for want of memory."""
+    try:
+        counters = dict(line.split() for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines())
+    except OSError:
+        return 0
+    return int(counters.get("oom_kill", 0))

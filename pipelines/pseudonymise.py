@@ -1,24 +1,27 @@
 """From an accepted delivery to a recording in the lake: stripped, encrypted for its person, under its pseudonym."""
 
 import hashlib
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, cast
 
 import pyrage
 
 from pipelines.durable import write_durably
 from pipelines.errors import Rejection
+from pipelines.faultpoints import fault_point
 from pipelines.recording import Recording
-from pipelines.storage import Landing
+from pipelines.storage import Readable
 from pipelines.strip import strip
 from pipelines.wholeness import declared_duration_s
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a delivery's bytes are. The path is the hospital's: it is handed to a worker, never written down."""
+    """Where a worker finds a delivery's bytes. The path is the hospital's: it is handed over, never written down."""
 
-    landing: Landing
+    landing: Readable
     path: str
     suffix: str
     sha256: str
@@ -47,6 +50,7 @@ def pseudonymise(source: Source, recording: Recording, recipient: str, lake: Pat
     media = source.landing.read(source.path)
     if hashlib.sha256(media).hexdigest() != source.sha256:
         raise Rejection("NOT_STABLE", "it changed after it was judged")
+    fault_point(f"unit.pseudonymise.{recording.recording}")
     declared_s = declared_duration_s(media)
     stripped = strip(media, source.suffix)
     done = replace(recording, media_sha256=hashlib.sha256(stripped.media).hexdigest(), declared_duration_s=declared_s)
@@ -72,7 +76,52 @@ def open_recording(lake: Path, recording: Recording, identity: str) -> bytes:
 
     Raises:
         pyrage.DecryptError: the file is damaged or another person's.
+        MemoryError: there is none for it.
     """
     sealed = (recordings_folder(lake, recording.participant) / f"{recording.recording}.age").read_bytes()
-    media: bytes = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(identity)])
+    try:
+        media: bytes = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(identity)])
+    except pyrage.DecryptError as error:
+        # The same error stands for all that can go wrong, and this is not the file's fault.
+        if "out of memory" in str(error):
+            raise MemoryError(str(error)) from error
+        raise
     return media
+
+
+class _Head(io.RawIOBase):
+    """Takes decrypted bytes, keeps the first few, and forgets the rest."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
+        self.kept = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: object) -> int:
+        content = bytes(cast("bytes", piece))
+        self.kept += content[: max(0, self._wanted - len(self.kept))]
+        return len(content)
+
+
+def authentic_head(path: Path, identity: str, wanted: int) -> bytes | None:
+    """The first decrypted bytes of a file if the whole is as it was encrypted, else None; read piece by piece.
+
+    Args:
+        path: an encrypted file.
+        identity: the key.
+        wanted: how many bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = _Head(wanted)
+    with path.open("rb") as file:
+        try:
+            key = pyrage.x25519.Identity.from_str(identity)
+            pyrage.decrypt_io(cast("IO[bytes]", file), cast("IO[bytes]", head), [key])
+        except (OSError, ValueError, pyrage.DecryptError):
+            # Damage in the middle comes as an OSError too.
+            return None
+    return head.kept

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.declared import declared_lengths
-from pipelines.media import container_start_s, open_media
+from pipelines.media import container_start_s, decode_packet, open_media, read_packets
 from pipelines.params import QualityParams
 from pipelines.quality_picture import Picture, picture
 
@@ -89,7 +89,7 @@ def decode(media: bytes, params: QualityParams) -> Decoded:
         audio = AudioTrace() if container.streams.audio else None
         origin_s = container_start_s(container)
         try:
-            for packet in container.demux(chosen):
+            for packet in read_packets(container, *chosen):
                 if video is not None and isinstance(packet.stream, av.VideoStream):
                     _take_video(video, packet, origin_s, params)
                 elif audio is not None:
@@ -108,7 +108,7 @@ def _decoded(trace: VideoTrace | AudioTrace, packet: "av.Packet[Any]") -> list[A
     real = packet.size > 0
     trace.packets += real
     try:
-        frames: list[Any] = packet.decode()
+        frames = decode_packet(packet)
     except av.error.FFmpegError:
         trace.faulty_packets += real
         return []

@@ -1,5 +1,6 @@
 """What was set aside: the bytes as delivered, encrypted, until a person decides."""
 
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from pathlib import Path
 
 from pipelines.audit import AuditLog
 from pipelines.durable import write_durably
-from pipelines.faultpoints import durable
+from pipelines.durable_steps import durable
+from pipelines.ledger import Ledger
 from pipelines.vault import Vault
 
 
@@ -15,12 +17,13 @@ from pipelines.vault import Vault
 class Quarantine:
     """The folder of sealed deliveries; names and bytes can be read with the vault alone.
 
-    `audit` is where each reading is entered; what only sets aside needs none.
+    `audit` is where each reading is entered; what only sets aside needs none. `ledger` keeps the sum of each file.
     """
 
     folder: Path
     vault: Vault
     audit: AuditLog | None = None
+    ledger: Ledger | None = None
 
     def path(self, delivery: str) -> Path:
         """Where a delivery is kept."""
@@ -35,7 +38,12 @@ class Quarantine:
             archive.writestr("content", content)
             if sidecar is not None:
                 archive.writestr("sidecar", sidecar)
-        write_durably(self.path(delivery), self.vault.seal(buffer.getvalue()), mode=0o600)
+        sealed = self.vault.seal(buffer.getvalue())
+        # No sum while the file changes: a run that is killed here leaves a file without one, not one that looks damaged.
+        self._forget_sum(delivery)
+        write_durably(self.path(delivery), sealed, mode=0o600)
+        if self.ledger is not None:
+            self.ledger.note_sum(quarantine_sum(delivery), hashlib.sha256(sealed).hexdigest())
 
     def fetch(self, delivery: str) -> tuple[str, bytes, bytes | None] | None:
         """A kept delivery's name, bytes and sidecar, or None where nothing is kept."""
@@ -52,4 +60,18 @@ class Quarantine:
     @durable("quarantine")
     def drop(self, delivery: str) -> None:
         """Forget a kept delivery once it is accepted."""
+        self._forget_sum(delivery)
         self.path(delivery).unlink(missing_ok=True)
+
+    def _forget_sum(self, delivery: str) -> None:
+        if self.ledger is not None:
+            self.ledger.forget_sum(quarantine_sum(delivery))
+
+
+def quarantine_sum(delivery: str) -> str:
+    """Under what the ledger keeps the sum of a kept delivery: its path in the study.
+
+    >>> quarantine_sum("7RH9MXJE4146")
+    'state/quarantine/7RH9MXJE4146.age'
+    """
+    return f"state/quarantine/{delivery}.age"

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.durable import write_durably
 from pipelines.erasure_journal import Journal
 from pipelines.errors import PainLakeError
+from pipelines.seal import sha256_of
 from pipelines.storage import open_landing
 from pipelines.study import Study
 from pipelines.vault import Vault
@@ -47,6 +48,12 @@ def write_receipt(study: Study, journal: Journal, beyond: list[str], finished_at
     # The JSON file comes last: what has one is finished.
     write_durably(target, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode(), mode=0o600)
     return target
+
+
+def receipt_sums(study: Study, pseudonym: str) -> dict[str, str]:
+    """The SHA-256 of a receipt and of its page, as the audit log keeps them."""
+    file = receipt_file(study, pseudonym)
+    return {"receipt_sha256": sha256_of(file), "page_sha256": sha256_of(file.with_suffix(".md"))}
 
 
 def read_receipt(study: Study, pseudonym: str) -> dict[str, Any] | None:

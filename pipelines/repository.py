@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipelines.durable import write_durably
+from pipelines.durable_steps import durable_step
 from pipelines.errors import PainLakeError
-from pipelines.faultpoints import durable_step
 
 _TAG = re.compile(r"dataset-v(\d{4,})")
 _LOCK_WAIT_S = 60.0
@@ -126,6 +126,23 @@ class Repository:
         Yields:
             The path in the study and the text; each pair once.
         """
+        yield from self.texts_committed(paths)
+        yield from self.texts_standing()
+
+    def texts_standing(self) -> Iterator[tuple[str, str]]:
+        """The texts of `dvc.lock` and the `.dvc` files as they stand, by path in the study."""
+        for path in sorted(self._root.glob("dvc.lock")) + sorted((self._root / "lake").glob("*/*.dvc")):
+            yield path.relative_to(self._root).as_posix(), path.read_text(encoding="utf-8")
+
+    def texts_committed(self, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+        """Every text that tracked files had in any commit, on any branch, tag or the reflog.
+
+        Args:
+            paths: which files, matched whole.
+
+        Yields:
+            The path in the study and the text; each pair once.
+        """
         log = self.git("log", "--all", "--reflog", "-m", "--format=", "--raw", "--no-abbrev", "--no-renames", "-z")
         parts = log.split("\0")
         found = {
@@ -134,8 +151,6 @@ class Repository:
             if head.lstrip().startswith(":") and paths.fullmatch(name)
         }
         yield from self._blobs(sorted(pair for pair in found if pair[1].strip("0")))
-        for path in sorted(self._root.glob("dvc.lock")) + sorted((self._root / "lake").glob("*/*.dvc")):
-            yield path.relative_to(self._root).as_posix(), path.read_text(encoding="utf-8")
 
     def texts_at(self, revision: str, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:
         """The texts of tracked files at a commit.
@@ -163,6 +178,18 @@ class Repository:
             size = int(head.split()[2])
             yield name, answer[begin : begin + size].decode()
             place = begin + size + 1
+
+    def tracked(self, revision: str) -> dict[str, str]:
+        """The blob of each file of a commit, by path in the study."""
+        listed = [entry.partition("\t") for entry in self.git("ls-tree", "-r", "-z", revision).split("\0") if entry]
+        return {name: head.split()[2] for head, _, name in listed}
+
+    def fsck(self) -> list[str]:
+        """What git finds wrong with its objects, references and index, a line each."""
+        command = ["git", "fsck", "--full", "--strict", "--no-dangling", "--no-progress"]
+        done = subprocess.run(command, cwd=self._root, capture_output=True, text=True, check=False, errors="replace")
+        said = [line for line in (done.stderr + done.stdout).splitlines() if not line.startswith("notice:")]
+        return said if done.returncode != 0 or said else []
 
     def forget_computed(self) -> list[Path]:
         """Remove what DVC remembers of the study's files outside it: paths, times and hashes, made again when asked for.

@@ -1,17 +1,25 @@
 """Where deliveries lie: a folder or an S3 bucket. The only module that speaks to S3 for us (DVC speaks for itself)."""
 
+import errno
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines.errors import PainLakeError, Rejection, UserError
+from pipelines.errors import PainLakeError, Rejection, TemporaryError, UserError
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
+
+
+_PIECE = 1 << 20
+_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,18 @@ class LandedFile:
     regular: bool = True
 
 
-class Landing(Protocol):
+class Readable(Protocol):
+    """What a landed file can be read from."""
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            Rejection: `UNREADABLE`.
+        """
+
+
+class Landing(Readable, Protocol):
     """A landing zone; read only to us."""
 
     def files(self) -> list[LandedFile]:
@@ -39,13 +58,6 @@ class Landing(Protocol):
 
         Raises:
             UserError: the landing zone is not there.
-        """
-
-    def read(self, path: str) -> bytes:
-        """A file's bytes.
-
-        Raises:
-            Rejection: `UNREADABLE`.
         """
 
     def stamp(self, path: str) -> str | None:
@@ -63,6 +75,13 @@ def open_landing(where: str, root: Path) -> Landing:
         bucket, _, prefix = where.removeprefix("s3://").partition("/")
         return S3Landing(bucket, prefix)
     return FolderLanding(root / where)
+
+
+_PASSING = {
+    errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+    errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ECONNRESET,
+}  # fmt: skip
+"""What a network share answers when it is away for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,8 @@ class FolderLanding:
             with os.fdopen(handle, "rb") as file:
                 return file.read()
         except OSError as error:
+            if error.errno in _PASSING:
+                raise TemporaryError(f"the landing zone does not answer: {error.strerror}") from error
             raise Rejection("UNREADABLE", error.strerror or "it cannot be read") from error
 
     def stamp(self, path: str) -> str | None:
@@ -150,22 +171,34 @@ class S3Landing:
                             LandedFile(key, entry["Size"], f"{entry['Size']}:{entry['ETag']}", entry["LastModified"])
                         )
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "?")
+            if _passes(error):
+                raise TemporaryError(f"the landing zone s3://{self._bucket} fails for now: {_code(error)}") from error
+            code = _code(error)
             raise UserError(
                 f"the landing zone s3://{self._bucket}/{self._prefix} answers {code}: check bucket and credentials"
             ) from error
         except BotoCoreError as error:
-            raise PainLakeError(f"the landing zone s3://{self._bucket} cannot be reached: {error}") from error
+            raise TemporaryError(f"the landing zone s3://{self._bucket} cannot be reached: {error}") from error
         return sorted(found, key=lambda file: file.path)
 
     def read(self, path: str) -> bytes:
-        """An object's bytes; boto3 checks the checksum that S3 stores with it."""
+        """An object's bytes; boto3 checks the checksum that S3 stores with it.
+
+        Raises:
+            Rejection: `UNREADABLE`, where S3 refuses this object.
+            TemporaryError: S3 cannot be reached or is overloaded, also after boto3's own tries.
+        """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         try:
             return self._client().get_object(Bucket=self._bucket, Key=self._prefix + path)["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            raise Rejection("UNREADABLE", f"S3: {type(error).__name__}") from error
+        except ClientError as error:
+            if _passes(error):
+                raise TemporaryError(f"s3://{self._bucket} fails for now: {_code(error)}") from error
+            raise Rejection("UNREADABLE", f"S3: {_code(error)}") from error
+        except (BotoCoreError, OSError) as error:
+            # An answer that breaks off in the middle is an error of urllib3 and an OSError, or of botocore.
+            raise TemporaryError(f"s3://{self._bucket} cannot be reached: {type(error).__name__}") from error
 
     def stamp(self, path: str) -> str | None:
         """Size and etag as of now."""
@@ -176,6 +209,16 @@ class S3Landing:
         except (BotoCoreError, ClientError):
             return None
         return f"{head['ContentLength']}:{head['ETag']}"
+
+
+def _code(error: "ClientError") -> str:
+    return str(error.response.get("Error", {}).get("Code", "?"))
+
+
+def _passes(error: "ClientError") -> bool:
+    """Whether a refusal is the server's trouble, not the question's."""
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status >= 500 or status == 429 or _code(error) in {"SlowDown", "RequestTimeout", "Throttling"}
 
 
 class S3Objects:
@@ -191,8 +234,17 @@ class S3Objects:
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._settings = settings
+        self._made: S3Client | None = None
+        self._making = Lock()
 
     def _client(self) -> "S3Client":
+        # One for all threads, which a client allows: making one takes longer than most requests.
+        with self._making:
+            if self._made is None:
+                self._made = self._new_client()
+            return self._made
+
+    def _new_client(self) -> "S3Client":
         import boto3  # noqa: PLC0415 - as above
         from botocore.config import Config  # noqa: PLC0415 - as above
 
@@ -204,7 +256,7 @@ class S3Objects:
             region_name=given.get("region"),
             profile_name=given.get("profile"),
         )
-        config = Config(retries={"mode": "standard", "max_attempts": 5})
+        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=_CONNECTIONS)
         return session.client("s3", endpoint_url=given.get("endpointurl"), config=config)
 
     @contextmanager
@@ -220,6 +272,44 @@ class S3Objects:
             yield self._client()
         except (BotoCoreError, ClientError) as error:
             raise PainLakeError(f"the remote s3://{self._bucket}/{self._prefix} fails: {error}") from error
+
+    def address(self, name: str) -> str:
+        """An object's address, s3://bucket/key."""
+        return f"s3://{self._bucket}/{self._prefix}{name}"
+
+    def current(self, below: str = "") -> set[str]:
+        """The names below the prefix that can be read now.
+
+        Args:
+            below: what the names begin with.
+        """
+        with self._asked() as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + below)
+            return {entry["Key"].removeprefix(self._prefix) for page in pages for entry in page.get("Contents", [])}
+
+    def md5(self, name: str) -> str | None:
+        """The MD5 of an object's newest bytes, read piece by piece; None where it is gone, or does not come whole.
+
+        Threads may call this at once.
+
+        Raises:
+            PainLakeError: the bucket cannot be reached, or refuses.
+        """
+        from botocore.exceptions import ClientError, FlexibleChecksumError, IncompleteReadError  # noqa: PLC0415 - as above
+
+        digest = hashlib.md5(usedforsecurity=False)
+        with self._asked() as client:
+            try:
+                body = client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
+                for piece in body.iter_chunks(_PIECE):
+                    digest.update(piece)
+            except (FlexibleChecksumError, IncompleteReadError):
+                return None
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404"}:
+                    return None
+                raise
+        return digest.hexdigest()
 
     def names(self, below: str = "") -> set[str]:
         """The names below the prefix of which any version or delete marker is there.

@@ -6,11 +6,12 @@ Cache and remotes have one layout: `files/md5/ab/cdef…`; a folder's object end
 import configparser
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pipelines.errors import UserError
 from pipelines.storage import S3Objects
 from pipelines.study import Study
 
@@ -30,6 +31,15 @@ class Store(Protocol):
 
     def objects(self) -> set[str]:
         """The hashes of all objects."""
+
+    def present(self) -> set[str]:
+        """The hashes of the objects that can be read now."""
+
+    def md5(self, oid: str) -> str | None:
+        """The MD5 of an object's bytes, read piece by piece; None where they cannot be read."""
+
+    def place(self, oid: str) -> str:
+        """Where an object stands, for people."""
 
     def remove(self, oid: str) -> int:
         """Remove an object with all its versions; returns how many there were."""
@@ -64,6 +74,22 @@ class FolderStore:
     def objects(self) -> set[str]:
         """The hashes of all objects."""
         return {path.parent.name + path.name for path in (self.root / _OBJECTS).glob("??/*") if path.is_file()}
+
+    def present(self) -> set[str]:
+        """The same as `objects`."""
+        return self.objects()
+
+    def md5(self, oid: str) -> str | None:
+        """The MD5 of an object's bytes."""
+        try:
+            return md5_of(self.path(oid))
+        except OSError:
+            # A sector that the disk cannot read any more is damage like any other.
+            return None
+
+    def place(self, oid: str) -> str:
+        """The object's file."""
+        return str(self.path(oid))
 
     def remove(self, oid: str) -> int:
         """Remove an object, and its folder if that is empty then."""
@@ -100,6 +126,18 @@ class S3Store:
         """The hashes of all objects of which any version is left."""
         return {name.removeprefix(_OBJECTS).replace("/", "") for name in self.bucket.names(_OBJECTS)}
 
+    def present(self) -> set[str]:
+        """The hashes of the objects that can be read now."""
+        return {name.removeprefix(_OBJECTS).replace("/", "") for name in self.bucket.current(_OBJECTS)}
+
+    def md5(self, oid: str) -> str | None:
+        """The MD5 of an object's newest bytes, read piece by piece."""
+        return self.bucket.md5(_key(oid))
+
+    def place(self, oid: str) -> str:
+        """The object's address."""
+        return self.bucket.address(_key(oid))
+
     def remove(self, oid: str) -> int:
         """Remove all versions and delete markers of an object."""
         return self.bucket.remove(_key(oid))
@@ -130,9 +168,10 @@ class Stores:
     _folders: dict[str, dict[str, str] | None] = field(default_factory=dict, repr=False)
 
     def files_of(self, folder: str) -> dict[str, str] | None:
-        """What a folder's object lists, by path, from the first place that has it; None where none has."""
+        """What a folder's object lists, by path, from the first place that has it whole; None where none has."""
         if folder not in self._folders:
-            content = next((c for store in self.places if (c := store.read(folder)) is not None), None)
+            contents = (store.read(folder) for store in self.places)
+            content = next((c for c in contents if c is not None and _is(folder, c)), None)
             listed = None if content is None else json.loads(content)
             self._folders[folder] = None if listed is None else {row["relpath"]: row["md5"] for row in listed}
         return self._folders[folder]
@@ -143,11 +182,28 @@ class Stores:
         return (self.cache, *self.remotes)
 
 
-def stores_of(study: Study) -> Stores:
-    """The stores of a study, as DVC's settings in it say."""
+def stores_of(study: Study, shared: str | None = None) -> Stores:
+    """The stores of a study, as DVC's settings in it say.
+
+    Args:
+        study: the study.
+        shared: in place of what `.dvc/config` says now.
+
+    Raises:
+        UserError: the settings cannot be read.
+    """
     config = configparser.ConfigParser(interpolation=None)
     settings_folder = study.root / ".dvc"
-    config.read([settings_folder / "config", settings_folder / "config.local"], encoding="utf-8")
+    try:
+        if shared is None:
+            config.read(settings_folder / "config", encoding="utf-8")
+        else:
+            config.read_string(shared)
+        config.read(settings_folder / "config.local", encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise UserError(
+            f"DVC's settings {settings_folder}/config cannot be read: `git checkout -- .dvc/config`"
+        ) from error
     cache = settings_folder / config.get("cache", "dir", fallback="cache")
     remotes: list[Store] = []
     unreachable = []
@@ -175,17 +231,12 @@ def _remote(name: str, settings: Mapping[str, str], beside: Path) -> Store | Non
     return FolderStore(name, beside / url)
 
 
-def damaged(store: FolderStore, oids: Iterable[str]) -> list[str]:
-    """Objects whose bytes are not what their name says, by DVC's rules: the MD5 of the bytes."""
-    return [oid for oid in oids if (path := store.path(oid)).is_file() and _md5(path) != oid.removesuffix(".dir")]
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        # DVC names objects so; it guards against damage, not against an attacker.
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+def _is(oid: str, content: bytes) -> bool:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest() == oid.removesuffix(".dir")
 
 
 def md5_of(path: Path) -> str:
     """A file's hash as DVC names its object."""
-    return _md5(path)
+    with path.open("rb") as file:
+        # DVC names objects so; it guards against damage, not against an attacker.
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -19,11 +19,12 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
+from pipelines.bounds import check_room
 from pipelines.boxes import check_boxes
 from pipelines.chunks import check_chunks
 from pipelines.elements import check_elements, void_tags
 from pipelines.errors import Rejection
-from pipelines.media import first_streams, open_media
+from pipelines.media import decode_packet, first_streams, open_media, read_packets
 from pipelines.payload import Payload, payload
 
 _SUFFIXES: Mapping[str, frozenset[str]] = {
@@ -95,6 +96,7 @@ def strip(media: bytes, suffix: str) -> Stripped:
             with av.open(out, "w", format=container, options=dict(_OPTIONS[container])) as sink:
                 _copy(source, streams, sink, rotation_deg)
         except av.error.FFmpegError as error:
+            check_room(error)
             raise Rejection("TRUNCATED", f"its packets cannot be copied: {type(error).__name__}") from error
         planted = set(_planted(source))
     stripped = _FINISH[container](out.getvalue())
@@ -122,10 +124,10 @@ def _rotation_deg(media: bytes) -> int:
     with open_media(media) as source, suppress(av.error.FFmpegError):
         stream = next(stream for stream in first_streams(source) if isinstance(stream, av.VideoStream))
         stream.thread_type = "NONE"
-        for packet in islice(source.demux(stream), _ROTATION_PACKETS):
+        for packet in islice(read_packets(source, stream), _ROTATION_PACKETS):
             with suppress(av.error.FFmpegError):
-                for frame in packet.decode():
-                    return round(frame.rotation / 90) % 4 * 90
+                for frame in decode_packet(packet):
+                    return int(round(frame.rotation / 90) % 4 * 90)
     return 0
 
 
@@ -148,7 +150,7 @@ def _copy(
         copies[stream.index], payloads[stream.index] = copy, kept
     sink.metadata.clear()
     copied = 0
-    for packet in source.demux(streams):
+    for packet in read_packets(source, *streams):
         if packet.dts is None and packet.size == 0:
             continue
         index = packet.stream.index

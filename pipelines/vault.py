@@ -120,6 +120,11 @@ class Vault:
         """The master key that opened it."""
         return self._key
 
+    @property
+    def quarantine_identity(self) -> str:
+        """The key to what is in quarantine."""
+        return self._quarantine_identity
+
     def rekey(self, key: str) -> None:
         """Encrypt the vault with another master key, which must be on the disk already: the old one opens it no more."""
         self._key = key

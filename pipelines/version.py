@@ -8,6 +8,7 @@ next run publishes.
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,14 @@ from pathlib import Path
 import yaml
 
 from pipelines.durable import write_durably
-from pipelines.errors import PainLakeError
+from pipelines.errors import PainLakeError, TemporaryError
 from pipelines.faultpoints import fault_point
 from pipelines.lake import dataset_summary, people, recordings
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.publish import VersionRecord, build, publish
 from pipelines.repository import Repository, tag_name, version_name
+from pipelines.seal import sha256_of
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.study import Study, painlake_version
 from pipelines.validate import ValidationOutcome, read_report
@@ -58,7 +60,8 @@ class Versioning:
             The commit that is to be published, or None where it already was.
         """
         # DVC pushes what stands: an earlier version that is not at the remote yet would be passed over.
-        self.push()
+        with suppress(TemporaryError):
+            self.push()
         changed = self.ledger.dirty()
         write_index(self.study.lake, self.study.index)
         write_summary(self.study.lake, self.study.reports / "dataset.json")
@@ -98,25 +101,29 @@ class Versioning:
         number = max(self.repository.versions(), default=0) + 1
         record = version_record(number, self.params, self.repository, self.study.index, commit)
         fault_point("version.committed")
-        publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
+        file = publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
         fault_point("version.published")
+        note_sum(self.study, file, self.ledger)
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
         fault_point("version.tagged")
         self._settle(number)
         log.info("%s published", tag_name(number))
         return number
 
-    def push(self) -> bool:
-        """Copy what the remote lacks to it; False where that failed, and the next run tries again."""
+    def push(self) -> None:
+        """Copy what the remote lacks to it.
+
+        Raises:
+            TemporaryError: it cannot be reached; the next run tries again.
+        """
         if not self.to_push():
-            return True
+            return
         try:
             self.repository.push()
         except PainLakeError as error:
             log.warning("NOT_BACKED_UP: %s", error)
-            return False
+            raise TemporaryError(f"NOT_BACKED_UP: {error}") from error
         self.ledger.mark_pushed(datetime.now(tz=UTC).isoformat(timespec="seconds"))
-        return True
 
 
 def version_record(number: int, params: Params, repository: Repository, index: Path, commit: str) -> VersionRecord:
@@ -148,6 +155,25 @@ def write_summary(lake: Path, path: Path) -> None:
     write_durably(path, (json.dumps(dataset_summary(lake), indent=1, sort_keys=True) + "\n").encode())
 
 
+def note_sum(study: Study, file: Path, ledger: Ledger | None = None) -> None:
+    """Have the ledger know a built file's bytes, so that `painlake verify` sees damage; a clone without one does not.
+
+    Args:
+        study: the study.
+        file: in it.
+        ledger: where the caller has it open.
+    """
+    path, sha256 = file.relative_to(study.root).as_posix(), sha256_of(file)
+    if ledger is not None:
+        ledger.note_sum(path, sha256)
+    elif study.ledger.is_file():
+        own = Ledger(study.ledger)
+        try:
+            own.note_sum(path, sha256)
+        finally:
+            own.close()
+
+
 def publish_working(study: Study) -> Path:
     """Build a DuckDB file of the lake as it stands, outside any version, and write the dataset's counts.
 
@@ -159,5 +185,6 @@ def publish_working(study: Study) -> Path:
     record = version_record(0, params, repository, study.index, repository.head())
     target = study.warehouse / "painlake-working.duckdb"
     build(study.lake, target, record, results, params.publish)
+    note_sum(study, target)
     write_summary(study.lake, study.reports / "dataset.json")
     return target

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.durable import sync, written_durably
+from pipelines.durable_steps import durable, durable_step
 from pipelines.errors import PainLakeError, UserError
-from pipelines.faultpoints import durable, durable_step
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,15 +42,25 @@ def warehouse_file(warehouse: Path, number: int) -> Path:
 
 
 def current_file(warehouse: Path) -> Path:
-    """The DuckDB file of the published version.
+    """The DuckDB file of the published version, for who holds the study; a later run may remove it.
+
+    Raises:
+        UserError: nothing has been published.
+    """
+    return current_link(warehouse).resolve()
+
+
+def current_link(warehouse: Path) -> Path:
+    """The link to the published version, whichever that is when it is opened.
 
     Raises:
         UserError: nothing has been published.
     """
     link = warehouse / CURRENT
-    if not link.exists():
+    # The link itself: its target may go between two looks at it.
+    if not link.is_symlink():
         raise UserError("nothing has been published yet: run `painlake ingest`, and `painlake status` to see why not")
-    return link.resolve()
+    return link
 
 
 @contextmanager
@@ -123,20 +133,34 @@ def open_warehouse(path: Path) -> "duckdb.DuckDBPyConnection":
     `participants` and `meta.columns` are found as such. The file is attached to an in-memory database, since a second
     `connect(path)` in one process would give the file that had this name before.
 
+    Args:
+        path: the file, or the link to it. A link that leads elsewhere by the time its file is opened is followed anew:
+            a run may have published, and removed what it led to.
+
     Raises:
         UserError: there is no such file, or it is no DuckDB database.
 
     Example:
-        with open_warehouse(current_file(study.warehouse)) as warehouse:
+        with open_warehouse(current_link(study.warehouse)) as warehouse:
             warehouse.execute("FROM participants").pl()
     """
+    while True:
+        file = path.resolve()
+        try:
+            return _open(file)
+        except UserError:
+            if path.resolve() == file:
+                raise
+
+
+def _open(path: Path) -> "duckdb.DuckDBPyConnection":
     import duckdb  # noqa: PLC0415 - the CLI starts without it
 
     if not path.is_file():
         raise UserError(f"there is no {path.name}: `painlake versions` lists what there is")
     connection = duckdb.connect(config={**_OFFLINE, "temp_directory": ""})
     try:
-        connection.execute(f"ATTACH '{_literal(path.resolve())}' AS painlake (READ_ONLY)")
+        connection.execute(f"ATTACH '{_literal(path)}' AS painlake (READ_ONLY)")
         connection.execute("USE painlake")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import Reason
+from pipelines.faultpoints import fault_point
 from pipelines.params import Params
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.pseudonymise import open_recording
@@ -53,6 +54,7 @@ def do_unit(unit: Unit) -> Done:
     done = finished(stage, unit.lake, unit.recording, unit.key)
     if done is not None:
         return done
+    fault_point(f"unit.{unit.stage}.{unit.recording.recording}")
 
     @cache
     def media() -> bytes:

@@ -48,6 +48,8 @@ _ALL = (
     Fault("CHECKSUM_MISMATCH", _Q, "the bytes differ from the sidecar's SHA-256", _ASK),
     Fault("EMPTY_FILE", _Q, "zero bytes", _ASK),
     Fault("UNEXPECTED_FILE", _Q, "no file of the landing contract", "see what it is; have it removed or renamed"),
+    Fault("STORAGE_UNAVAILABLE", _D, "the landing zone did not answer", "nothing: the next run tries again; if it stays, see whether the storage is up"),
+    Fault("NOT_JUDGED", _D, "judging it failed for a reason that is not its own", "report it as a defect, with state/painlake.log; the next run tries again"),
     Fault("RELEASED", _D, "released from quarantine: the next run tries again", "run `painlake ingest`"),
     Fault("AWAITING_PUBLICATION", _D, "accepted, but in no published version yet", "nothing; if it stays, look at `painlake status`"),
     # person, consent, protocol

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flows.serve import local_server
+from flows.server import local_server
 from pipelines.study import Study
 from pipelines.synthetic.zone import PlantedZone, make_landing_zone
 
@@ -83,7 +83,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     state = tmp_path_factory.mktemp("prefect")
     before = dict(os.environ)
     try:
-        with local_server(state, lambda _: None):
+        with local_server(state) as ready:
+            ready()
             yield {name: os.environ[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
     finally:
         os.environ.clear()

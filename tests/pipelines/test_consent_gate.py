@@ -1,5 +1,6 @@
 """Consent decides before a byte of media is decoded, and a withdrawal stops what would come after it."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,7 @@ def night_of(study: LightStudy, monkeypatch: pytest.MonkeyPatch) -> tuple[Night,
 
     monkeypatch.setattr("pipelines.measuring.do_unit", do)
     monkeypatch.setattr("pipelines.person.do_unit", do)
+    monkeypatch.setattr("pipelines.person.Workers", lambda *_: nullcontext(Inline()))
     audit = open_audit(study.study, study.vault)
     repository: Any = None
     desk = replace(study.desk, audit=audit, quarantine=replace(study.quarantine, audit=audit))

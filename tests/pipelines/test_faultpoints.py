@@ -1,17 +1,54 @@
-"""Dying at a place that the environment names, and writing down which places there are."""
-
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from pipelines import faultpoints
-from pipelines.durable import write_durably
-from pipelines.faultpoints import GROUP_VARIABLE, LOG_VARIABLE, VARIABLE, durable, durable_step, fault_point
-from pipelines.ledger import Ledger
+from pipelines.faultpoints import GROUP_VARIABLE, VARIABLE, fault_point
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    sent: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda _, number: sent.append(number))
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("unit.face.P1-a", [signal.SIGKILL]),
+        ("unit.face.P1-a:kill", [signal.SIGKILL]),
+        ("unit.face.P1-a:crash", [signal.SIGSEGV]),
+        ("unit.face.P1-b:crash", []),
+        ("", []),
+    ],
+)
+def test_only_the_named_place_dies_and_as_asked(
+    monkeypatch: pytest.MonkeyPatch, signals: list[int], asked: str, sent: list[int]
+) -> None:
+    monkeypatch.setenv(VARIABLE, asked)
+    fault_point("unit.face.P1-a")
+    assert signals == sent
+
+
+def test_a_hang_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wake(_: float) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(time, "sleep", wake)
+    monkeypatch.setenv(VARIABLE, "here:hang")
+    with pytest.raises(InterruptedError):
+        fault_point("here")
+
+
+def test_an_unknown_action_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "here:explode")
+    with pytest.raises(KeyError, match="explode"):
+        fault_point("here")
 
 
 @pytest.fixture(autouse=True)
@@ -49,54 +86,3 @@ def test_a_worker_takes_its_whole_run_with_it_where_the_run_has_a_group_of_its_o
 
     assert end_of(run, **{VARIABLE: "unit"}) == 0
     assert end_of(run, **{VARIABLE: "unit", GROUP_VARIABLE: "1"}) == -signal.SIGKILL
-
-
-def test_the_places_that_are_passed_are_written_down_with_how_often(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = tmp_path / "points"
-    monkeypatch.setenv(LOG_VARIABLE, str(log))
-    for _ in range(2):
-        with durable_step("a.step"):
-            pass
-    assert log.read_text(encoding="utf-8").split() == [
-        "a.step.before#1",
-        "a.step.after#1",
-        "a.step.before#2",
-        "a.step.after#2",
-    ]
-
-
-@durable("area")
-def work(path: Path) -> None:
-    write_durably(path, b"content")
-
-
-def test_steps_are_called_after_who_asks_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = tmp_path / "points"
-    monkeypatch.setenv(LOG_VARIABLE, str(log))
-    work(tmp_path / "file")
-    write_durably(tmp_path / "file", b"content", step="lake.sidecar")
-    names = [line.partition("#")[0] for line in log.read_text(encoding="utf-8").split()]
-    own = [f"test_faultpoints.work.{each}" for each in ("before", "written", "after")]
-    sidecar = [f"lake.sidecar.{each}" for each in ("before", "written", "after")]
-    assert names == ["area.work.before", *own, "area.work.after", *sidecar]
-
-
-def test_every_write_of_the_ledger_is_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = tmp_path / "points"
-    ledger = Ledger(tmp_path / "ledger.sqlite")
-    monkeypatch.setenv(LOG_VARIABLE, str(log))
-    ledger.mark_dirty("P000000001")
-    ledger.dirty()
-    ledger.end_run(ledger.begin_run("now"), "done", None, "then")
-    ledger.close()
-    names = [line.partition("#")[0] for line in log.read_text(encoding="utf-8").split()]
-    assert names == [
-        f"ledger.{each}.{end}" for each in ("mark_dirty", "begin_run", "end_run") for end in ("before", "after")
-    ]
-
-
-def test_the_environment_alone_makes_it_write_or_die(tmp_path: Path) -> None:
-    work(tmp_path / "file")
-    assert faultpoints._passed == Counter()

@@ -109,6 +109,9 @@ class _LedgerThatIsKilled(Ledger):
     def __init__(self) -> None:
         """Opens nothing: the first question ends the run."""
 
+    def note_sum(self, path: str, sha256: str) -> None:
+        """The sum comes before the tag; nothing of it is kept here."""
+
     def versions(self) -> list[dict[str, object]]:
         raise KeyboardInterrupt
 
@@ -134,7 +137,7 @@ def test_a_critical_failure_publishes_nothing(made: Made) -> None:
 
 def test_without_a_remote_nothing_is_pushed_and_nothing_fails(made: Made) -> None:
     assert not made.version.to_push()
-    assert made.version.push()
+    made.version.push()
     assert made.ledger.versions()[0]["pushed_at"] is None
 
 

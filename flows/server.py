@@ -1,0 +1,125 @@
+"""A Prefect server of our own on loopback, which does not outlive the process that asked for it.
+
+Prefect's embedded one goes on for ever where the run is killed, and it is started only once Prefect is imported. This
+one starts at once, so that both take their seconds side by side.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.environment import prepare_environment
+from pipelines.errors import PainLakeError
+
+_START_LIMIT_S = 180.0
+_STOP_LIMIT_S = 15.0
+_HOST = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that this process gets when its parent ends, however it ends."""
+
+
+@contextmanager
+def local_server(state: Path, port: int = 0, *, for_people: bool = False) -> Iterator[Callable[[], str]]:
+    """Start a Prefect server unless the environment names one; it ends with the block, or with this process.
+
+    Args:
+        state: where the server keeps its database and its log.
+        port: where, if it is free; 0 for any.
+        for_people: with Prefect's pages, to look at.
+
+    Yields:
+        What waits until it answers and returns its address. Prefect may be imported before, and used after that.
+
+    Raises:
+        PainLakeError: it does not start.
+    """
+    prepare_environment(state)
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        yield lambda: given
+        return
+    port = _free_port(port)
+    settings = {
+        "PREFECT__SERVER_FINAL": "1",
+        "PREFECT_UI_ENABLED": str(for_people).lower(),
+        # For a single run: without what keeps house in a server that stays.
+        **({} if for_people else {"PREFECT__SERVER_EPHEMERAL": "1"}),
+    }
+    address = f"http://{_HOST}:{port}"
+    with (state / "prefect-server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.server", str(port), str(os.getpid())],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | settings,
+        )
+
+        def ready() -> str:
+            _wait_for(f"{address}/api/health", process)
+            return address
+
+        # Now, since Prefect reads its settings once, when it is imported.
+        os.environ["PREFECT_API_URL"] = f"{address}/api"
+        try:
+            yield ready
+        finally:
+            os.environ.pop("PREFECT_API_URL", None)
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _free_port(preferred: int) -> int:
+    """The preferred port, or another one where something listens on that; 0 prefers none."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise PainLakeError("no port is free for Prefect's server")
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise PainLakeError(f"Prefect's server ended with code {process.returncode}: see state/prefect-server.log")
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own server on loopback
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    raise PainLakeError(f"Prefect's server was not up within {_START_LIMIT_S:g} s")
+
+
+def _serve(port: int, parent: int) -> None:
+    """Be the server, for as long as the parent lives."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        return
+    import uvicorn  # noqa: PLC0415 - the server's process alone wants it
+
+    uvicorn.run(
+        "prefect.server.api.server:create_app", factory=True, host=_HOST, port=port, log_level="error", lifespan="on"
+    )
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), int(sys.argv[2]))
