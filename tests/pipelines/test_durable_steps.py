@@ -56,11 +56,11 @@ def test_every_write_of_the_ledger_is_a_step(tmp_path: Path, monkeypatch: pytest
     ledger.mark_dirty("P000000001")
     ledger.dirty()
     ledger.end_run(ledger.begin_run("now"), "done", None, "then")
-    ledger.close()
     names = [line.partition("#")[0] for line in log.read_text(encoding="utf-8").split()]
     assert names == [
         f"ledger.{each}.{end}" for each in ("mark_dirty", "begin_run", "end_run") for end in ("before", "after")
     ]
+    ledger.close()
 
 
 def test_the_environment_alone_makes_it_write_or_die(tmp_path: Path) -> None:
