@@ -44,7 +44,7 @@ def test_an_undisturbed_night_leaves_nothing_wrong(night: Undisturbed) -> None:
 
 @pytest.mark.slow
 def test_killed_at_every_fault_point_in_turn_it_comes_to_the_same_end(night: Undisturbed) -> None:
-    assert night.killed_in_turn(list(first_of_each(night.points)), chains=6) == []
+    assert night.killed_in_turn(list(first_of_each(night.points).values()), chains=6) == []
 
 
 @pytest.mark.slow

@@ -40,9 +40,9 @@ def test_an_undisturbed_night_leaves_nothing_wrong(night: Undisturbed) -> None:
 @pytest.mark.slow
 def test_killed_at_fault_points_in_turn_it_comes_to_the_same_end(night: Undisturbed) -> None:
     firsts = first_of_each(night.points)
-    due = [name for name in firsts if name.rpartition(".")[0] in STEPS]
+    due = {name: point for name, point in firsts.items() if name.rpartition(".")[0] in STEPS}
     assert {f"{step}.{end}" for step in STEPS for end in ("before", "after")} - set(due) == set()
-    assert night.killed_in_turn(due, chains=3) == []
+    assert night.killed_in_turn(list(due.values()), chains=3) == []
 
 
 @pytest.mark.slow
