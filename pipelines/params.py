@@ -73,7 +73,8 @@ class LandParams(Block):
     orphan_after_days: float = Field(default=7.0, ge=0)
     consent_scopes: tuple[Literal["recording", "ai_research", "sharing"], ...] = ("recording", "ai_research")
     """All of these must stand when a recording is made."""
-    max_file_mb: float = Field(default=2000.0, gt=0)
+    max_file_mb: float = Field(default=900.0, gt=0)
+    """Stripping takes about four times this in a worker: see `study.worker_memory_mb`."""
 
     @field_validator("consent_scopes")
     @classmethod

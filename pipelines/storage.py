@@ -206,8 +206,12 @@ class S3Landing:
 
         try:
             head = self._client().head_object(Bucket=self._bucket, Key=self._prefix + path)
-        except (BotoCoreError, ClientError):
+        except ClientError as error:
+            if _passes(error):
+                raise TemporaryError(f"s3://{self._bucket} fails for now: {_code(error)}") from error
             return None
+        except BotoCoreError as error:
+            raise TemporaryError(f"s3://{self._bucket} cannot be reached: {type(error).__name__}") from error
         return f"{head['ContentLength']}:{head['ETag']}"
 
 

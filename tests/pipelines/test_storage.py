@@ -1,11 +1,13 @@
+import errno
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.errors import PainLakeError, Rejection, UserError
+from pipelines.errors import Rejection, TemporaryError, UserError
 from pipelines.storage import FolderLanding, S3Landing, open_landing
 
 if TYPE_CHECKING:
@@ -160,7 +162,9 @@ def test_a_missing_bucket_is_a_users_error(s3: "S3Client") -> None:
         S3Landing("nowhere", "").files()
 
 
-def test_a_server_that_cannot_be_reached_is_a_failure_and_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_be_reached_can_come_back_and_no_delivery_is_blamed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -168,12 +172,21 @@ def test_a_server_that_cannot_be_reached_is_a_failure_and_unreadable(monkeypatch
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     landing = S3Landing("hospital", "")
-    with pytest.raises(PainLakeError, match="cannot be reached") as failed:
-        landing.files()
-    assert not isinstance(failed.value, UserError)
-    assert landing.stamp("a.mp4") is None
-    with pytest.raises(Rejection, match="S3: EndpointConnectionError"):
-        landing.read("a.mp4")
+    for ask in (landing.files, partial(landing.stamp, "a.mp4"), partial(landing.read, "a.mp4")):
+        with pytest.raises(TemporaryError, match="cannot be reached"):
+            ask()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
+def test_a_share_that_does_not_answer_can_come_back(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pipelines.storage.os.open", fail)
+    with pytest.raises(TemporaryError, match="does not answer"):
+        FolderLanding(tmp_path).read("a.mp4")
 
 
 def test_errors_of_the_server_are_tried_again(s3: "S3Client") -> None:
