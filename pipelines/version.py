@@ -8,6 +8,7 @@ next run publishes.
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +59,9 @@ class Versioning:
         Returns:
             The commit that is to be published, or None where it already was.
         """
+        # DVC pushes what stands: an earlier version that is not at the remote yet would be passed over.
+        with suppress(TemporaryError):
+            self.push()
         changed = self.ledger.dirty()
         write_index(self.study.lake, self.study.index)
         write_summary(self.study.lake, self.study.reports / "dataset.json")
