@@ -163,9 +163,6 @@ class Night:
         # An erasure takes its person out of the records itself, and goes on from there.
         if self.ledger.was_interrupted() and not unfinished(study):
             restore_records(self.repository)
-        if self.ledger.was_interrupted() and (study.root / ".dvc").is_dir():
-            # A push that was killed can leave there, half collected, what is to be pushed; the next would end with it.
-            self.repository.forget_computed()
 
     def finish_erasures(self) -> None:
         """Go on with erasures that were not finished; what must wait (a remote that is away) is told as a failure.

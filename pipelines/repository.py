@@ -47,10 +47,15 @@ class Repository:
     @property
     def has_remote(self) -> bool:
         """Whether a second copy is kept anywhere."""
+        return self.remote is not None
+
+    @property
+    def remote(self) -> str | None:
+        """The name of the remote where a second copy is kept."""
         # Read, not asked for: a night with nothing new should not wait for DVC to start.
-        config = configparser.ConfigParser()
+        config = configparser.ConfigParser(interpolation=None)
         config.read([self._root / ".dvc" / "config", self._root / ".dvc" / "config.local"], encoding="utf-8")
-        return config.has_option("core", "remote")
+        return config.get("core", "remote", fallback=None)
 
     def add(self, paths: Sequence[Path]) -> None:
         """Put folders that come from landing under DVC."""

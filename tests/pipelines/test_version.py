@@ -1,6 +1,6 @@
 """Versions of a lake of generated features, in a real git and DVC repository."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,30 +145,3 @@ def test_the_index_names_the_people_with_recordings(made: Made) -> None:
     text = made.study.index.read_text(encoding="utf-8")
     assert pseudonym(1) in text
     assert pseudonym(2) in text
-
-
-class _RemoteThatIsBack(Repository):
-    """Writes down what is asked of it; nothing is copied anywhere."""
-
-    asked: list[str]
-
-    @property
-    def has_remote(self) -> bool:
-        return True
-
-    def push(self) -> None:
-        self.asked.append("push")
-
-    def add(self, paths: Sequence[Path]) -> None:
-        del paths
-        self.asked.append("add")
-
-
-def test_a_version_that_waits_for_the_remote_is_copied_before_the_next_one_takes_its_place(made: Made) -> None:
-    repository = _RemoteThatIsBack(made.study.root)
-    repository.asked = []
-    version = replace(made.version, repository=repository)
-    assert version.to_push()
-    version.commit()
-    assert repository.asked == ["push", "add"]
-    assert not version.to_push()
