@@ -4,13 +4,16 @@
 PYTHON ?=
 # Another folder for the demo: make demo STUDY=elsewhere
 STUDY ?=
+# Fewer or other damaged files: make fuzz N=200 SEED=7
+N := 1000
+SEED := 1
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --extra demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench lock clean
+.PHONY: help setup demo test test-slow fuzz lint bench lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +29,9 @@ test: lint ## Lint, types and all tests
 
 test-slow: setup ## The tests that take minutes: whole erasures, killed at every step, and canaries
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m slow
+
+fuzz: setup ## Deliver N=1000 damaged files (SEED=1), night by night, and say which broke a rule
+	$(BIN)/python -m tests.fuzz --number '$(N)' --seed '$(SEED)'
 
 lint: setup ## Ruff's rules and format, mypy's strict types
 	$(BIN)/ruff check .

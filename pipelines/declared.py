@@ -40,16 +40,38 @@ def wav_declared_s(media: bytes) -> float | None:
     None where it claims nothing (an unclosed recording) or has no data chunk.
     Source: EBU Tech 3306 (RF64), Microsoft and IBM 1991 (RIFF): chunks start at even offsets.
     """
-    at, rate, long_size = _HEADER_BYTES, 0, None
+    claim = _wav_claim(media)
+    return None if claim is None else claim[0] / claim[2]
+
+
+def wav_missing_s(media: bytes) -> float:
+    """How much sound a wave file's data chunk claims beyond the bytes that are there, in seconds.
+
+    By bytes, since the demuxer takes what it finds of compressed sound for the whole.
+    """
+    claim = _wav_claim(media)
+    return 0.0 if claim is None else max(0, claim[0] - (len(media) - claim[1])) / claim[2]
+
+
+def _wav_claim(media: bytes) -> tuple[int, int, float] | None:
+    """Bytes that the data chunk claims, where they begin, and bytes a second."""
+    at, rate, sample_rate_hz, samples, long_size = _HEADER_BYTES, 0, 0, 0, None
     while at + 8 <= len(media):
         name, size = media[at : at + 4], struct.unpack_from("<I", media, at + 4)[0]
         body = at + 8
         if name == b"ds64" and body + 16 <= len(media):
             long_size = struct.unpack_from("<Q", media, body + 8)[0]
         elif name == b"fmt " and body + 12 <= len(media):
-            rate = struct.unpack_from("<I", media, body + 8)[0]
+            sample_rate_hz, rate = struct.unpack_from("<II", media, body + 4)
+        elif name == b"fact" and body + 4 <= len(media):
+            samples = struct.unpack_from("<I", media, body)[0]
         elif name == b"data":
             claim = long_size if long_size is not None and size == 0xFFFFFFFF else size
-            return None if claim in _UNKNOWN_SIZES or rate == 0 else claim / rate
+            if claim in _UNKNOWN_SIZES:
+                return None
+            if rate == 0 and samples and sample_rate_hz:
+                # Of a variable rate the number of samples tells.
+                return claim, body, claim * sample_rate_hz / samples
+            return None if rate == 0 else (claim, body, rate)
         at = body + size + size % 2
     return None

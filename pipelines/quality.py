@@ -93,6 +93,17 @@ def quality_reasons(measures: pl.DataFrame, params: QualityParams, protocol: Pro
     return sorted(reasons, key=lambda reason: FAULTS[reason.code].effect is not Effect.QUARANTINE)
 
 
+def length_reasons(recording: Recording) -> list[Reason]:
+    """The code for a recording of which nothing told whether it was whole when it was delivered.
+
+    Args:
+        recording: as `pipelines.wholeness` found it; stripping has given it a length since.
+    """
+    if recording.declared_duration_s is not None:
+        return []
+    return [Reason("LENGTH_UNKNOWN", "no header of the delivered file said how long it should be")]
+
+
 def threshold(limit: Limit | None, params: QualityParams) -> str | None:
     """A limit in words.
 

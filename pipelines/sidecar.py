@@ -92,7 +92,8 @@ def read_sidecar(content: bytes, zone: ZoneInfo) -> Sidecar:
     """
     try:
         values = json.loads(content.decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # ValueError: no Unicode, no JSON, or a number of more digits than Python reads.
         raise Rejection("SIDECAR_INVALID", "no JSON") from error
     try:
         sidecar = Sidecar.model_validate(values)

@@ -195,10 +195,11 @@ def _source(module: str) -> bytes:
 
 
 def _quality(inputs: Inputs, recording: Recording, params: Params) -> Measured:
-    from pipelines.quality import measure_quality, quality_reasons  # noqa: PLC0415 - see above
+    from pipelines.quality import length_reasons, measure_quality, quality_reasons  # noqa: PLC0415 - see above
 
     measures = measure_quality(inputs.media(), recording, params.quality)
-    return Measured({"": measures}, tuple(quality_reasons(measures, params.quality, params.protocol)))
+    reasons = [*quality_reasons(measures, params.quality, params.protocol), *length_reasons(recording)]
+    return Measured({"": measures}, tuple(reasons))
 
 
 def _quality_engine(params: Params) -> Engine:

@@ -71,6 +71,7 @@ _ALL = (
     Fault("TYPE_MISMATCH", _Q, "the content is of another type than the name", _ASK),
     Fault("BAD_RIFF", _Q, "a WAV whose structure contradicts itself", _ASK),
     Fault("BAD_TIMESTAMPS", _Q, "timestamps run backward or are absurd", _ASK),
+    Fault("LENGTH_UNKNOWN", _F, "written live: nothing in the file says where it should end, so a cut need not show", "compare its length with the sidecar's tasks"),
     Fault("DECODE_ERRORS", _F, "some frames could not be decoded", "look at the share in quality_measures"),
     Fault("TOO_MANY_DECODE_ERRORS", _Q, "too large a share could not be decoded", _ASK),
     Fault("DECODER_CRASH", _Q, "the decoder crashed", _ASK),

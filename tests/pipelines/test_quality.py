@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipelines import quality
 from pipelines.params import ProtocolParams, QualityParams
-from pipelines.quality import measure_quality, quality_reasons
+from pipelines.quality import length_reasons, measure_quality, quality_reasons
 from pipelines.quality_decode import VideoTrace
 from pipelines.recording import Recording
 from schemas.quality import MEASURES, QUALITY_MEASURES
@@ -352,3 +352,8 @@ class TestRealRecordings:
 
     def test_a_smiling_man_is_accepted_and_short(self) -> None:
         assert codes((RECORDINGS / "man_smiling_2s.mp4").read_bytes()) == {"SHORT"}
+
+
+def test_a_recording_that_was_delivered_without_a_length_says_so() -> None:
+    assert [reason.code for reason in length_reasons(recording())] == ["LENGTH_UNKNOWN"]
+    assert length_reasons(recording(2.0)) == []

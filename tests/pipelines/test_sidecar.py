@@ -121,3 +121,10 @@ def outcome(changed: dict[str, object]) -> str:
     except Rejection as error:
         return error.code
     return "whole" if sidecar.recorded_at.tzinfo is not None else "without time zone"
+
+
+def test_a_number_of_more_digits_than_python_reads_is_refused_like_any_other_nonsense() -> None:
+    content = json.dumps(WHOLE | {"device": "@"}).replace('"@"', "9" * 5000).encode()
+    with pytest.raises(Rejection) as refused:
+        read_sidecar(content, ZONE)
+    assert refused.value.code == "SIDECAR_INVALID"

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.declared import wav_declared_s
 from pipelines.errors import Rejection
+from pipelines.extent import extent
 from pipelines.wholeness import declared_duration_s
+from tests.pipelines.container_factory import Film, unclosed_wave, write
 from tests.pipelines.landing_factory import remuxed, wav
 from tests.pipelines.video_factory import plain, video
 
@@ -105,3 +108,40 @@ def test_a_wave_that_can_be_read_in_spite_of_its_header_is_read(media: bytes) ->
 @pytest.mark.parametrize("media", [b"", b"RIFF", b"no media at all" * 100], ids=["empty", "four bytes", "text"])
 def test_what_is_no_media_is_refused(media: bytes) -> None:
     assert code_of(media) == "TYPE_MISMATCH"
+
+
+def test_a_matroska_has_one_length_for_all_so_a_shorter_picture_is_nobodys_fault() -> None:
+    media = write(Film("matroska", seconds=3.0, video_s=1.0))
+    assert declared_duration_s(media) == pytest.approx(3.0, abs=0.1)
+    assert code_of(media[: round(0.8 * len(media))]) == "TRUNCATED"
+
+
+COMPRESSED = write(Film("wav", None, "libmp3lame", seconds=3.0))
+
+
+def test_compressed_sound_of_a_variable_rate_is_measured_by_its_number_of_samples() -> None:
+    assert declared_duration_s(COMPRESSED) == pytest.approx(3.1, abs=0.05)
+    assert code_of(COMPRESSED[: round(0.8 * len(COMPRESSED))]) == "TRUNCATED"
+
+
+@pytest.mark.parametrize("size", [bytes(4), b"\xff" * 4], ids=["zero", "unknown"])
+def test_a_wave_that_was_never_closed_declares_no_length(size: bytes) -> None:
+    assert declared_duration_s(unclosed_wave(WHOLE, size)) is None
+
+
+def test_a_wave_of_no_rate_at_all_declares_no_length() -> None:
+    at = COMPRESSED.index(b"fmt ") + 12
+    with pytest.raises(Rejection):
+        declared_duration_s(COMPRESSED[:at] + bytes(4) + COMPRESSED[at + 4 :])
+    assert wav_declared_s(COMPRESSED[:at] + bytes(4) + COMPRESSED[at + 4 :]) is None
+
+
+def test_a_live_matroska_that_declares_its_length_is_held_against_it_even_where_no_block_is_cut() -> None:
+    media = write(Film("matroska", seconds=3.0, video_s=1.0, options={"cluster_time_limit": "500"}))
+    segment = media.index(bytes.fromhex("18538067")) + 4
+    live = media[:segment] + b"\x01" + b"\xff" * 7 + media[segment + 8 :]
+    assert declared_duration_s(live) == pytest.approx(3.0, abs=0.1)
+    cluster = bytes.fromhex("1f43b675")
+    whole_blocks = live[: live.rindex(cluster, 0, live.rindex(cluster))]
+    assert extent(whole_blocks).claimed_bytes == len(whole_blocks)
+    assert code_of(whole_blocks) == "TRUNCATED"
