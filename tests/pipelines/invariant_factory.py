@@ -211,6 +211,7 @@ class MortalStudy:
     archive: Archive
     life: Life
     now: datetime = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    killed: bool = False
     _open: list[Any] = field(default_factory=list)
 
     @classmethod
@@ -258,7 +259,8 @@ class MortalStudy:
         except Killed:
             pass
         finally:
-            self.life.left, self.life.dead = None, self.life.dead
+            self.killed = self.life.dead
+            self.life.left, self.life.dead = None, False
             for connection in self._open:
                 sqlite3.Connection.close(connection)
             self._open.clear()
@@ -297,7 +299,7 @@ class MortalStudy:
                 self._publish(night, passes=passes)
                 night.end(run, "ended", whole=True)
             assert night.failures == []
-        return not self.life.dead
+        return not self.killed
 
     def _measure(self, night: Night, accepted: dict[str, Accepted]) -> None:
         workers = Inline()
@@ -320,13 +322,13 @@ class MortalStudy:
         with self._living(steps), self._night() as night:
             night.clean_up()
             night.eraser(_passing).erase_id(hospital_id, "asked for it")
-        return not self.life.dead
+        return not self.killed
 
     def release(self, deliveries: Sequence[str], steps: int | None = None) -> bool:
         """`painlake quarantine release`; whether it came to its end."""
         with self._living(steps):
             release_from_quarantine(self.study, Wanted(deliveries=deliveries), "asked the ward")
-        return not self.life.dead
+        return not self.killed
 
 
 def _passing(_: Path, report: Path, __: ValidateParams) -> ValidationOutcome:
