@@ -19,13 +19,15 @@ from pipelines.erasure_journal import unfinished
 from pipelines.errors import PainLakeError, Reason, TemporaryError, in_short
 from pipelines.land import Accepted, Judge
 from pipelines.ledger import Ledger
-from pipelines.measuring import Measuring, take_out
+from pipelines.measuring import Measuring
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
 from pipelines.repository import Repository, tag_name
+from pipelines.set_aside import take_out
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.storage import open_landing
 from pipelines.study import Study, painlake_version
+from pipelines.superseded import settle_superseded
 from pipelines.tables import take_tables
 from pipelines.unsettled import settle
 from pipelines.validate import ValidationOutcome, validate
@@ -153,10 +155,11 @@ class Night:
     # --- land ---
 
     def clean_up(self) -> None:
-        """Remove what a killed run left half written."""
+        """Remove what a killed run left half written, and settle which recordings are current."""
         removed = sum(remove_partials(f) for f in (self.study.lake, self.study.state, self.study.warehouse))
         if removed:
             log.info("removed %d half-written files of an earlier run", removed)
+        settle_superseded(self.study.lake, self.ledger)
 
     def finish_erasures(self) -> None:
         """Go on with erasures that were not finished; what must wait (a remote that is away) is told as a failure.
