@@ -90,11 +90,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- the hospital ---
 
-    @initialize()
-    def two_are_admitted(self) -> None:
+    @initialize(filmed=st.booleans())
+    def two_are_admitted(self, filmed: bool) -> None:
         for person in PEOPLE[:2]:
             self.register(person)
             self.consent(person, "given")
+        if filmed:
+            self.score(PEOPLE[0], 1, "3")
+            self.film(PATHS[0], "first")
+            self.film(PATHS[2], "second")
+            self.good_night()
 
     def _write_table(self, name: str) -> None:
         if name in self.drifted:
@@ -126,16 +131,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.tables["clinical"].append({"participant_id": person, "observed_at": DAY.format(day), "nrs_now": nrs})
         self._write_table("clinical")
 
-    @rule(name=st.sampled_from(["participants", "consent", "clinical"]))
-    def begin_a_table_anew(self, name: str) -> None:
-        """From now on its files have the new rows alone."""
-        self.tables[name].clear()
-        self.drifted.discard(name)
-        self._write_table(name)
-
-    @rule(name=st.sampled_from(["consent", "clinical"]))
-    def break_a_table(self, name: str) -> None:
-        self.drifted ^= {name}
+    @rule(name=st.sampled_from(["participants", "consent", "clinical"]), drifts=st.booleans())
+    def change_a_table(self, name: str, drifts: bool) -> None:
+        """From now on its files have the new rows alone; or a column is renamed, or has its name again."""
+        if drifts:
+            self.drifted ^= {name} - {"participants"}
+        else:
+            self.tables[name].clear()
         self._write_table(name)
 
     @rule(path=st.sampled_from(PATHS), content=st.sampled_from(sorted(CONTENTS)), described=st.sampled_from(DESCRIPTIONS))
@@ -145,12 +147,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self.lying[path] = Lying(content, described)
         self._describe(path)
 
-    @rule(path=st.sampled_from(PATHS), described=st.sampled_from(DESCRIPTIONS))
-    def describe(self, path: str, described: str | None) -> None:
-        """The sidecar comes later, is corrected, or goes."""
-        if path in self.lying:
-            self.lying[path] = Lying(self.lying[path].content, described)
-            self._describe(path)
+    @precondition(lambda self: self.lying)
+    @rule(data=st.data(), described=st.sampled_from([RIGHT, WRONG_SUM, TWO_FACES, None]), anew=st.booleans())
+    def describe(self, data: st.DataObject, described: str | None, anew: bool) -> None:
+        """The sidecar comes later, is corrected, or goes; or the same bytes come again with it."""
+        path = data.draw(st.sampled_from(sorted(self.lying)), label="path")
+        content = self.lying[path].content
+        if anew:
+            self.deliver(path, content, described)
+        self.lying[path] = Lying(content, described)
+        self._describe(path)
 
     def _describe(self, path: str) -> None:
         described, content = self.lying[path].described, self.lying[path].sha256
@@ -162,23 +168,29 @@ class LedgerMachine(RuleBasedStateMachine):
             keys["device"] = described
         self.hospital.describe(path, keys)
 
-    @rule(path=st.sampled_from(PATHS), to=st.sampled_from(PATHS))
-    def rename(self, path: str, to: str) -> None:
-        if path in self.lying and path != to:
+    @precondition(lambda self: self.lying)
+    @rule(data=st.data(), to=st.sampled_from(PATHS), copied=st.booleans())
+    def rename(self, data: st.DataObject, to: str, copied: bool) -> None:
+        """The same bytes under another name; the first may stay, or be a newer film by then."""
+        path = data.draw(st.sampled_from(sorted(self.lying)), label="path")
+        if path != to:
             lying = self.lying[path]
-            self.remove(path)
+            if not copied:
+                self._remove(path)
             self.deliver(to, lying.content, lying.described)
 
-    @rule(path=st.sampled_from(PATHS))
-    def remove(self, path: str) -> None:
-        if self.lying.pop(path, None) is not None:
-            (self.landing.root / path).unlink()
-            (self.landing.root / path).with_suffix(".json").unlink(missing_ok=True)
+    @precondition(lambda self: self.lying)
+    @rule(data=st.data(), everything=st.booleans())
+    def remove(self, data: st.DataObject, everything: bool) -> None:
+        """The hospital empties its folder, or a part of it."""
+        path = data.draw(st.sampled_from(sorted(self.lying)), label="path")
+        for each in list(self.lying) if everything else [path]:
+            self._remove(each)
 
-    @rule()
-    def empty_the_landing_zone(self) -> None:
-        for path in list(self.lying):
-            self.remove(path)
+    def _remove(self, path: str) -> None:
+        del self.lying[path]
+        (self.landing.root / path).unlink()
+        (self.landing.root / path).with_suffix(".json").unlink(missing_ok=True)
 
     @rule()
     def a_week_passes(self) -> None:
@@ -209,12 +221,6 @@ class LedgerMachine(RuleBasedStateMachine):
     def film(self, path: str, content: str) -> None:
         """A delivery as it should be."""
         self.deliver(path, content, RIGHT)
-
-    @rule(path=st.sampled_from(PATHS), described=st.sampled_from(DESCRIPTIONS))
-    def film_again(self, path: str, described: str | None) -> None:
-        """The same bytes under the same name, written anew."""
-        if path in self.lying:
-            self.deliver(path, self.lying[path].content, described)
 
     @rule(steps=st.integers(0, 120), passes=st.sampled_from([True, True, False]))
     def killed_night(self, steps: int, passes: bool) -> None:
