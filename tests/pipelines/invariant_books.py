@@ -222,4 +222,6 @@ class Books:
             parts = name.split("/")
             if any(self.vault.tombstone_of(part) for part in parts):
                 person = next(each for each in map(self.vault.tombstone_of, parts) if each)
-                assert person.pseudonym in self.under_way or self.vault.knows(person.pseudonym), f"{delivery} is still named"
+                assert person.pseudonym in self.under_way or self.vault.knows(person.pseudonym), (
+                    f"{delivery} is still named"
+                )

@@ -21,10 +21,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipelines.audit import AuditLog
 from pipelines.engine import Engine
-from pipelines.errors import PainLakeError, Reason, Rejection
-from pipelines.land import Accepted
+from pipelines.errors import Reason, Rejection
 from pipelines.lake import recordings
+from pipelines.land import Accepted
 from pipelines.measuring import Measuring
 from pipelines.night import Night
 from pipelines.params import PublishParams, ValidateParams
@@ -42,11 +43,12 @@ from pipelines.vault import Vault
 from pipelines.warehouse import make_current, warehouse_file
 from pipelines.withdrawals import note_withdrawals
 from schemas.quality import QUALITY_MEASURES
+from tests.pipelines.landing_factory import wav
 
 ROOT = Path(__file__).parents[2]
 
-TWO_FACES, CRASHES = "two faces", "crashes the decoder"
-"""Devices, as a sidecar names them, of recordings that a media stage refuses."""
+TWO_FACES, CRASHES = wav(0.7), wav(0.6)
+"""Recordings that a media stage refuses."""
 
 _READS = re.compile(r"\s*(SELECT|PRAGMA|BEGIN)\b", re.IGNORECASE)
 
@@ -92,7 +94,10 @@ def _mortal_sql(life: Life, work: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(slots=True)
 class Archive:
-    """What git and DVC were given: the files of each commit by hash, and which commits are versions."""
+    """What git and DVC were given: the files of each commit by hash, and which commits are versions.
+
+    In the place of `pipelines.repository.Repository`, of which not every argument matters here.
+    """
 
     root: Path
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -113,7 +118,7 @@ class Archive:
         files = sorted(path for path in (self.root / folder).glob("*") if path.is_file())
         self.outputs[folder] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
-    def commit(self, message: str) -> str | None:
+    def commit(self, message: str) -> str | None:  # noqa: ARG002 - the repository's signature
         # A person's .dvc files lie in their folder.
         self.outputs = {name: files for name, files in self.outputs.items() if (self.root / name).parent.is_dir()}
         if self.outputs == self.commits[-1]:
@@ -130,16 +135,16 @@ class Archive:
     def version_at_head(self) -> int | None:
         return max((number for number, commit in self.tags.items() if commit == len(self.commits) - 1), default=None)
 
-    def tag(self, number: int, message: str) -> None:
+    def tag(self, number: int, message: str) -> None:  # noqa: ARG002 - the repository's signature
         self.tags[number] = len(self.commits) - 1
 
     def commit_of(self, number: int) -> str:
         return f"{self.tags[number]:040x}"
 
-    def time_of(self, commit: str) -> str:
+    def time_of(self, commit: str) -> str:  # noqa: ARG002 - the repository's signature
         return "2026-06-01T12:00:00+00:00"
 
-    def texts_in_history(self, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    def texts_in_history(self, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - the repository's signature
         return iter(())
 
     def forget_computed(self) -> list[Path]:
@@ -172,21 +177,30 @@ def _rebuild(study: Study, number: int) -> Path:
 
 
 def _quick(stage_name: str) -> MediaStage:
-    """A stage that looks at nothing but the recording's bytes and its device."""
+    """A stage that looks at nothing but which recording it is."""
     stage = media_stage(stage_name)
 
     def measure(inputs: Inputs, recording: Recording, _: object) -> Measured:
+        media = inputs.media() if stage.decrypts else b""
         if stage.decrypts:
-            digest = hashlib.sha256(inputs.media()).hexdigest()
+            digest = hashlib.sha256(media).hexdigest()
             assert digest == recording.media_sha256, "what is in the lake is not what was stripped"
-        if recording.device == CRASHES and stage.name == "voice":
+        if media == CRASHES and stage.name == "voice":
             raise Rejection("DECODER_CRASH", "the worker process was killed")
-        refused = stage.name == "face" and recording.device == TWO_FACES
+        refused = stage.name == "face" and media == TWO_FACES
         reasons = (Reason("MULTI_PERSON", "two faces in 3 of 3 counts"),) if refused else ()
         frame = pl.DataFrame({"recording": [recording.recording]})
         if stage.name == "quality":
             frame = QUALITY_MEASURES.frame(
-                [{"recording": recording.recording, "measure": "duration_s", "unit": "s", "value": 1.0, "status": "info"}]
+                [
+                    {
+                        "recording": recording.recording,
+                        "measure": "duration_s",
+                        "unit": "s",
+                        "value": 1.0,
+                        "status": "info",
+                    }
+                ]
             )
         return Measured(dict.fromkeys(stage.endings, frame), reasons)
 
@@ -235,7 +249,7 @@ class MortalStudy:
         patch.setattr("pipelines.stages._engine_of", lambda *_: Engine("stand-in", "1", None))
         patch.setattr("pipelines.durable.sync", lambda _: None)
         patch.setattr("pipelines.audit.os.fsync", lambda _: None)
-        patch.setattr("pipelines.audit.AuditLog._write", _mortal(life, _audit_write()))
+        patch.setattr("pipelines.audit.AuditLog._write", _mortal(life, AuditLog._write))
         for name in ("replace", "unlink", "rmdir"):
             patch.setattr(Path, name, _mortal(life, getattr(Path, name)))
         patch.setattr("shutil.rmtree", _mortal(life, shutil.rmtree))
@@ -276,7 +290,9 @@ class MortalStudy:
                 if not self.life.dead:
                     night.close()
 
-    def night(self, steps: int | None = None, *, passes: bool = True, meanwhile: Callable[[], None] = lambda: None) -> bool:
+    def night(
+        self, steps: int | None = None, *, passes: bool = True, meanwhile: Callable[[], None] = lambda: None
+    ) -> bool:
         """One night in the order of `flows.session` and `flows.ingest`; whether it came to its end.
 
         Args:
@@ -335,9 +351,3 @@ def _passing(_: Path, report: Path, __: ValidateParams) -> ValidationOutcome:
     outcome = ValidationOutcome(())
     report.write_bytes(report_bytes(outcome))
     return outcome
-
-
-def _audit_write() -> Callable[..., Any]:
-    from pipelines.audit import AuditLog
-
-    return AuditLog._write

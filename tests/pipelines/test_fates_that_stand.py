@@ -1,6 +1,5 @@
 """A fate that was given stands: what comes later under the same name or bytes takes nothing from anybody."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
