@@ -27,6 +27,8 @@ _FLAGGING = ("quality", "face")
 
 _FROM_MEASURES = {
     "duration_s": "duration_s",
+    "video_start_s": "video_start_s",
+    "audio_start_s": "audio_start_s",
     "fps": "fps",
     "width": "width_px",
     "height": "height_px",
