@@ -149,7 +149,7 @@ def test_no_face_is_carried_from_one_task_into_the_next() -> None:
 def test_no_sound_is_carried_from_one_task_into_the_next() -> None:
     tasks = (Task("reading", 0.0, 0.1), Task("free_speech", 0.1, 0.4))
     # Frame 9 is centred at 100 ms, where free speech begins; the step at 80 ms reaches up to 100 ms, that at 120 from there.
-    loud_from_there = [0.0 if i < 9 else 4.0 for i in range(30)]
+    loud_from_there: list[float | None] = [0.0 if i < 9 else 4.0 for i in range(30)]
     table = align(face_of([], []), voice_of(loud_from_there), recording(*tasks), PARAMS)
     assert steps(table, "Loudness_sma3")[2:4] == [0.0, 4.0]
     shifted = (Task("reading", 0.0, 0.11), Task("free_speech", 0.11, 0.4))

@@ -44,7 +44,8 @@ def syllables(seconds: float, rate_hz: float, seed: int) -> np.ndarray[tuple[int
     spectrum[(frequency_hz < 2) | (frequency_hz > 6)] = 0
     envelope = np.fft.irfft(spectrum, len(fine))
     times_s = np.arange(round(seconds * rate_hz)) / rate_hz
-    return np.clip(1.0 + 0.5 * np.interp(times_s, np.arange(len(fine)) / 100, envelope / envelope.std()), 0, None)
+    opened = 1.0 + 0.5 * np.interp(times_s, np.arange(len(fine)) / 100, envelope / envelope.std())
+    return np.asarray(np.clip(opened, 0, None), dtype=np.float64)
 
 
 def spoken(seconds: float = 12.0, mouth_seed: int = 1, sound_seed: int = 1, fps: float = 25.0) -> Spoken:
