@@ -171,6 +171,7 @@ _FEATURES = {
     "voice_frames": "voice",
     "voice_functionals": "voice",
     "aligned_frames": "align",
+    "av_offsets": "align",
 }
 """Which stage makes which table."""
 

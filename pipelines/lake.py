@@ -21,12 +21,16 @@ _FOLDERS = {
     "voice_frames": "voice",
     "voice_functionals": "voice",
     "aligned_frames": "aligned",
+    "av_offsets": "aligned",
 }
-_FUNCTIONALS = ".functionals.parquet"
+_ENDINGS = {"voice_functionals": "functionals.parquet", "av_offsets": "av_offset.parquet"}
+"""Of tables that do not stand in `<recording>.parquet`."""
 _FLAGGING = ("quality", "face")
 
 _FROM_MEASURES = {
     "duration_s": "duration_s",
+    "video_start_s": "video_start_s",
+    "audio_start_s": "audio_start_s",
     "fps": "fps",
     "width": "width_px",
     "height": "height_px",
@@ -64,9 +68,9 @@ def files(lake: Path, table: str) -> list[Path]:
     """
     if table == "participants" or any(table == clinical.name for clinical in CLINICAL_TABLES):
         return [path for person in people(lake) if (path := lake / person / "clinical" / f"{table}.parquet").is_file()]
-    folder = _FOLDERS[table]
+    folder, ending = _FOLDERS[table], _ENDINGS.get(table, "parquet")
     found = (path for person in people(lake) for path in (lake / person / folder).glob("*.parquet"))
-    return sorted(path for path in found if path.name.endswith(_FUNCTIONALS) == (table == "voice_functionals"))
+    return sorted(path for path in found if path.name.partition(".")[2] == ending)
 
 
 def read_files(paths: Sequence[Path], table: Table) -> pl.DataFrame:
@@ -153,7 +157,7 @@ def read_provenance(lake: Path) -> pl.DataFrame:
     stated = {}
     for table in FEATURE_TABLES:
         for path in files(lake, table.name):
-            recording = path.name.removesuffix(_FUNCTIONALS).removesuffix(".parquet")
+            recording = path.name.partition(".")[0]
             metadata = read_provenance_of(path) or {}
             row = {name: metadata.get(name) for name in PROVENANCE.names} | {"recording": recording}
             stated[json.dumps(row, sort_keys=True)] = row

@@ -167,6 +167,8 @@ class AlignParams(Block):
     grid_hz: float = Field(default=25.0, gt=0, le=100)
     max_gap_s: float = Field(default=0.2, gt=0)
     """Between valid frames further apart than this nothing is interpolated."""
+    max_av_offset_s: float = Field(default=0.5, gt=0, le=2)
+    """How far sound and picture may be apart where the offset between them is looked for; it is stated, never applied."""
 
 
 class ValidateParams(Block):

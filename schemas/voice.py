@@ -74,6 +74,7 @@ DESCRIPTORS = (_LOUDNESS, *_SPECTRUM, *_VOICE)
 """The 25 low-level descriptors, in openSMILE's order."""
 
 F0 = "F0semitoneFrom27.5Hz_sma3nz"
+LOUDNESS = _LOUDNESS.name
 
 _FUNCTIONALS = {
     "amean": ("Mean", ""),

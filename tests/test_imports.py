@@ -23,6 +23,7 @@ ONLY = {
     "opensmile": {"pipelines/voice.py"},
     "parselmouth": {"pipelines/synthetic/"},
     "skimage": {"pipelines/synthetic/"},
+    "pympi": {"pipelines/elan.py"},
 }  # fmt: skip
 
 SEES_IDS = {

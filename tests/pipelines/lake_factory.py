@@ -9,6 +9,7 @@ import polars as pl
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.recording import Recording, Task
 from schemas.aligned import ALIGNED_FRAMES
+from schemas.av_offset import AV_OFFSETS
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Column, Table
 from schemas.face import AU_FRAMES
@@ -38,6 +39,7 @@ FEATURES = {
     "voice_frames": ("voice", "{}.parquet"),
     "voice_functionals": ("voice", "{}.functionals.parquet"),
     "aligned_frames": ("aligned", "{}.parquet"),
+    "av_offsets": ("aligned", "{}.av_offset.parquet"),
 }
 
 
@@ -106,6 +108,7 @@ def write_recording(lake: Path, person: int, number: int, *, superseded: bool = 
         for task, (start, end) in SPANS.items()
     ])  # fmt: skip
     write_feature(lake, name, ALIGNED_FRAMES, [{"t_s": n / 25} for n in range(50)])
+    write_feature(lake, name, AV_OFFSETS, [{"av_offset_s": 0.02, "cause": None}])
     return name
 
 
