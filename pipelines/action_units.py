@@ -17,7 +17,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipelines.face_geometry import GEOMETRY, cheek_raise, lips_apart, nose_wrinkle
-from pipelines.params import FaceParams
 from schemas.face import AU_NAMES, AU_SUPPORT, PRESENCE_ONLY
 
 BLENDSHAPES = (
@@ -82,21 +81,20 @@ _FROM_SCORES = {
 
 
 def intensities(
-    scores: NDArray[np.float64], points: NDArray[np.float64], angles: NDArray[np.float64], params: FaceParams
+    scores: NDArray[np.float64], points: NDArray[np.float64], angles: NDArray[np.float64], facing: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float64]]:
     """The intensity of every action unit in frames that show a face.
 
     Args:
         scores: n x 52 expression scores of 0-1, in the order of `BLENDSHAPES`.
-        points: n x 12 x 3 landmarks, in the order of `pipelines.face_geometry.LANDMARKS`, in pixels.
+        points: n x k x 3 landmarks, in the order of `pipelines.face_geometry.LANDMARKS`, in pixels.
         angles: n x 3 of head pose (pitch, yaw, roll), rad.
-        params: how far a head may be turned for geometry.
+        facing: n times whether the head is turned little enough for geometry.
 
     Returns:
         By action unit, n intensities of 0-5; NaN where it cannot be measured.
     """
-    pitch, yaw = angles[:, 0], angles[:, 1]
-    facing = (np.abs(pitch) <= params.max_turn_rad) & (np.abs(yaw) <= params.max_turn_rad)
+    pitch = angles[:, 0]
     found = {unit: _from_scores(rule, scores) for unit, rule in _FROM_SCORES.items()}
     geometry = {
         "AU06": cheek_raise(points, pitch),
@@ -142,22 +140,28 @@ def pspi(found: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     return found["AU04"] + orbit + levator + found["AU43"] / 5
 
 
-def columns(found: dict[str, NDArray[np.float64]], params: FaceParams) -> dict[str, NDArray[np.float64]]:
-    """Intensities as the columns of `au_frames`: `AUnn_r`, `AUnn_c` (0 or 1, NaN where not measured) and `pspi`."""
+def columns(found: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Intensities as the columns of `au_frames`: `AUnn_r`, `AUnn_c` and `pspi`.
+
+    `AUnn_c` is NaN where `AUnn_r` tells presence: it is compared with a threshold at publication. AU28 has no intensity
+    in `au_frames`, so its presence is judged here, from 1 on.
+    """
     graded = {f"{unit}_r": values for unit, values in found.items() if unit not in PRESENCE_ONLY}
     present = {
-        f"{unit}_c": np.where(np.isnan(values), np.nan, values >= _threshold(unit, params))
+        f"{unit}_c": np.where(np.isnan(values), np.nan, values >= _TRACE)
+        if unit in PRESENCE_ONLY
+        else np.full(len(values), np.nan)
         for unit, values in found.items()
     }
     return {**graded, **present, "pspi": pspi(found)}
 
 
-def _threshold(unit: str, params: FaceParams) -> float:
-    return params.eyes_closed_r if unit in {"AU43", "AU45"} else params.presence_r
+_TRACE = 1.0
+"""FACS's trace level."""
 
 
-def au_support() -> pl.DataFrame:
-    """The table `au_support`: for every action unit its method, formula and caveat, one row each in their order."""
+def support() -> pl.DataFrame:
+    """The engine's rows of `au_support`: for every action unit its method, formula and caveat, one row each in their order."""
     rows: list[dict[str, object]] = []
     for unit in AU_NAMES:
         rule = GEOMETRY.get(unit) or _FROM_SCORES[unit]

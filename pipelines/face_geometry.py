@@ -20,9 +20,12 @@ _CHEEK_R, _CHEEK_L = 101, 330
 _NOSE_TIP, _NOSE_TIP_FRONT, _NOSE_BASE, _NOSE_BRIDGE = 1, 4, 2, 6
 _WING_R, _WING_L = 129, 358
 _LIP_UPPER, _LIP_LOWER = 13, 14
+_EYE_R_INNER, _EYE_L_INNER = 133, 362
+_IRIS_R, _IRIS_L = 468, 473
 
 LANDMARKS = (
     _EYE_R, _EYE_L, _CHEEK_R, _CHEEK_L, _NOSE_TIP, _NOSE_TIP_FRONT, _NOSE_BASE, _NOSE_BRIDGE, _WING_R, _WING_L, _LIP_UPPER, _LIP_LOWER,
+    _EYE_R_INNER, _EYE_L_INNER, _IRIS_R, _IRIS_L,
 )  # fmt: skip
 """The landmarks used, in the order in which the functions here take them (R and L are the person's own sides)."""
 
@@ -119,8 +122,45 @@ def lips_apart(points: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         n intensities of 0-5, linear from closed lips (1.5 %) to a gap of 30 %.
     """
-    gap = _distance(points, _LIP_UPPER, _LIP_LOWER) / _distance(points, _EYE_R, _EYE_L)
+    gap = mouth_openness(points)
     return np.clip(5 * (gap - _LIPS_CLOSED) / (_LIPS_WIDE - _LIPS_CLOSED), 0, 5)
+
+
+def mouth_openness(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gap between the inner lips over the distance between the outer eye corners.
+
+    Args:
+        points: n x len(LANDMARKS) x 3, in one unit for all axes.
+
+    Returns:
+        n shares; about 0.01 with closed lips, 0.5 with the mouth wide open.
+    """
+    return _distance(points, _LIP_UPPER, _LIP_LOWER) / _distance(points, _EYE_R, _EYE_L)
+
+
+def gaze(points: NDArray[np.float64], rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Direction of the eyes within the head: how far each iris lies from the middle of its eye's corners.
+
+    An eyeball of 12 mm radius behind a lid opening of 30 mm turns by the arc sine of the offset over 0.4 of the
+    opening. Both eyes look the same way, so their mean halves the landmarks' noise.
+
+    Args:
+        points: n x len(LANDMARKS) x 3, in one unit for all axes; x right, y down, z away from the camera.
+        rotations: n x 3 x 3, from the face's axes to the camera's.
+
+    Returns:
+        n x 2 (across: positive to the right of the picture; down) angles in radians.
+    """
+    offsets = []
+    for outer, inner, iris in ((_EYE_R, _EYE_R_INNER, _IRIS_R), (_EYE_L, _EYE_L_INNER, _IRIS_L)):
+        corners = points[:, [LANDMARKS.index(outer), LANDMARKS.index(inner)]]
+        away = points[:, LANDMARKS.index(iris)] - corners.mean(axis=1)
+        within = np.einsum("nji,nj->ni", rotations, away)
+        offsets.append(within[:, :2] / (_EYEBALL_PER_WIDTH * _distance(points, outer, inner))[:, np.newaxis])
+    return np.asarray(np.arcsin(np.clip(np.mean(offsets, axis=0), -1, 1)), dtype=np.float64)
+
+
+_EYEBALL_PER_WIDTH = 0.4
 
 
 def _distance(points: NDArray[np.float64], one: int, other: int) -> NDArray[np.float64]:
