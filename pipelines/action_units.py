@@ -61,11 +61,13 @@ _LIDS = "A glance downwards lowers the lid too and raises it; a frame of 25 Hz m
 _FROM_SCORES = {
     "AU01": _Scores(("browInnerUp",), 0.10, 0.80, "Rises with AU02: the engine hardly moves the inner brow alone."),
     "AU02": _Scores(_sides("browOuterUp"), 0.08, 0.75, "Mean of both sides, so one raised brow counts half."),
-    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly; deep-set brows read high."),
+    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly; deep-set brows read high. "
+                    "Timid: a synthetic brow lowered to the full reads 1.0, one lowered by half 0.1, and AU07 rises with it by 1.8."),
     "AU05": _Scores(_sides("eyeWide"), 0.03, 0.50, "The score is timid: strong widening stays low."),
-    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so does a lowered brow. Closing lids raise the score "
+    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so do a lowered brow and a raised cheek (a synthetic AU06 raises it by 2.4). Closing lids raise the score "
                     "too: half of theirs is taken off.", less=(0.5, "eyeBlink")),
-    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off.",
+    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off. A weak measure: a "
+                    "synthetic lip raised to the full leaves it at 0, and shows in AU25 (1.1) and AU09 (0.5).",
                     less=(0.6, "mouthSmile")),
     "AU12": _Scores(_sides("mouthSmile"), 0.05, 0.90, "A bared, stretched mouth in pain can read as a smile."),
     "AU14": _Scores(_sides("mouthDimple"), 0.05, 0.70, "Rises with one-sided movements of the mouth and with a dropped jaw."),

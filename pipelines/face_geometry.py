@@ -55,14 +55,15 @@ GEOMETRY = {
         f"r = |outer eye corner, cheek| ({_EYE_R}-{_CHEEK_R}, {_EYE_L}-{_CHEEK_L}) / |outer eye corner, nose tip| "
         f"({_EYE_R}-{_NOSE_TIP}, {_EYE_L}-{_NOSE_TIP}) (1 + {_CHEEK_PER_RAD} pitch)",
         caveat="Against a population's neutral face: persons differ by about 0.5 at rest. The engine infers the cheek "
-        f"from the mouth, so it follows smiles and misses a cheek that rises alone. {_TURNED}",
+        f"from the mouth, so it follows smiles (a synthetic smile raises it by 1.2) and misses a cheek that rises alone (a synthetic one "
+        f"changes it by less than 0.1, and shows in AU07). {_TURNED}",
     ),
     "AU09": Geometry(
         formula=f"min(5, {5 / _FULL_SHORTENING:g} h(1 - r / {_NOSE_NEUTRAL} - {_NOSE_PER_SMILE} mean(mouthSmileLeft, "
         f"mouthSmileRight), {_NOSE_SOFTNESS})); {_HINGE}; r = mean distance from nose bridge ({_NOSE_BRIDGE}) to base, tip and "
         f"wings ({', '.join(map(str, _NOSE_ENDS))}) / {_EYES} (1 + {_NOSE_PER_RAD} pitch)",
         caveat="Against a population's neutral face: short noses read about 1.5 high, long ones low. A weak measure: "
-        f"wrinkles are not seen, only shortening, and AU10 shortens too; compare within a person. {_TURNED}",
+        f"wrinkles are not seen, only shortening, and AU10 shortens too: synthetic ones at the full read 0.8 and 0.5; compare within a person. {_TURNED}",
     ),
     "AU25": Geometry(
         formula=f"5 clip((g - {_LIPS_CLOSED}) / {_LIPS_WIDE - _LIPS_CLOSED:g}, 0, 1); "

@@ -19,8 +19,8 @@ from schemas.face import AU_FRAMES
 if TYPE_CHECKING:
     from pipelines.landmarker import Face
 
-_LIDS_HALF_CLOSED = 2.5
-"""Intensity of AU43 from which the engine only guesses where the iris is."""
+_LIDS_HALF_CLOSED = 1.5
+"""Intensity of AU43 from which lids cover so much that the engine only guesses where the iris is."""
 
 
 class MediaPipe:

@@ -235,9 +235,9 @@ class EventParams(Block):
     """An event begins where the intensity reaches this."""
     offset_r: float = Field(default=0.7, gt=0, le=5)
     """It ends where the intensity falls below this."""
-    blink_onset_r: float = Field(default=2.5, gt=0, le=5)
-    """The same of AU43 and AU45."""
-    blink_offset_r: float = Field(default=1.5, gt=0, le=5)
+    blink_onset_r: float = Field(default=2.0, gt=0, le=5)
+    """The same of AU43 and AU45: lower than for presence, since 25 frames a second may miss how deep a blink is."""
+    blink_offset_r: float = Field(default=1.2, gt=0, le=5)
     blink_max_s: float = Field(default=0.5, gt=0)
     """Eyes closed for longer are AU43 and no blink (AU45)."""
     min_duration_s: float = Field(default=0.06, ge=0)

@@ -118,7 +118,7 @@ AU_SUPPORT = Table(
         Column("action_unit", "VARCHAR", "The action unit, as its columns in au_frames begin.", nullable=False, pattern=r"AU\d{2}"),
         Column("method", "VARCHAR", "'blendshape': from the engine's expression scores; 'geometry': from distances between landmarks; "
                "'model': a model trained on this action unit; 'none': not measured, so NULL.", nullable=False, allowed=METHODS),
-        Column("source", "VARCHAR", "The formula of the intensity (0-5), by the engine's own names.", nullable=False),
+        Column("source", "VARCHAR", "The formula of the intensity (0-5), by the engine's own names, or the paper of the model.", nullable=False),
         Column("caveat", "VARCHAR", "What to beware of when using it.", nullable=False),
     ),
     key=("engine", "action_unit"),

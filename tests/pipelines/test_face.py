@@ -155,6 +155,32 @@ def test_the_same_bytes_give_the_same_frame_twice(expressions: dict[str, dict[st
     assert_frame_equal(measure_face(media, RECORDING, PARAMS), measure_face(media, RECORDING, PARAMS), check_exact=True)
 
 
+def test_each_frame_says_how_well_it_shows_its_face(person: FaceModel) -> None:
+    dark = (person.render({}) * 0.3).astype(np.uint8)
+    cut_off = np.roll(person.render({}), 190, axis=1)
+    frames = measure_face(video([person.render({})] * 4 + [dark] * 4), RECORDING, PARAMS)
+    assert frames["face_size"].to_numpy() == pytest.approx(frames["face_h"].to_numpy() / 360)
+    assert frames["face_brightness"][7] == pytest.approx(0.3 * frames["face_brightness"][3], abs=3)
+    assert frames["face_outside"].to_list() == [0.0] * 8
+    assert frames["face_speed"].drop_nulls().max() < 0.5  # type: ignore[operator] # numbers, with frames
+    outside = measure_face(video([cut_off] * 3), RECORDING, PARAMS)["face_outside"].drop_nulls()
+    assert all(share > 0 for share in outside)
+
+
+def test_an_open_mouth_is_measured_and_a_shut_one_is_about_nothing(person: FaceModel) -> None:
+    pictures = [person.render({"AU12": -1.0} | extra) for extra in ({}, {"AU26": 1.0}) for _ in range(HOLD)]
+    openness = measure_face(video(pictures), RECORDING, PARAMS)["mouth_open"].to_numpy()
+    assert openness[HOLD - 1] < 0.05
+    assert openness[-1] > openness[HOLD - 1] + 0.1
+
+
+def test_eyes_look_somewhere_only_while_they_are_open(person: FaceModel) -> None:
+    pictures = [person.render({"AU43": closed}) for closed in (0.0, 1.0) for _ in range(HOLD)]
+    frames = measure_face(video(pictures), RECORDING, PARAMS)
+    assert frames["gaze_x"].head(HOLD).null_count() == 0
+    assert frames["gaze_x"].tail(3).null_count() == 3
+
+
 def test_sound_alone_has_no_rows() -> None:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
