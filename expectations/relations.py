@@ -178,9 +178,13 @@ def _mixed_engines(tables: Tables, limits: Limits) -> int:
 
 def _mixed_versions(tables: Tables, _: Limits) -> int:
     """Stages done by more than one version of an engine."""
-    return tables["provenance"].group_by("stage", "engine").agg(pl.col("engine_version").n_unique()).filter(
-        pl.col("engine_version") > 1
-    ).height
+    return (
+        tables["provenance"]
+        .group_by("stage", "engine")
+        .agg(pl.col("engine_version").n_unique())
+        .filter(pl.col("engine_version") > 1)
+        .height
+    )
 
 
 _FEATURES = {

@@ -71,9 +71,7 @@ def events(unit: str, values: Values, frames: Track, params: EventParams) -> Eve
         The events in the order of their frames.
     """
     eyes = unit in EYES
-    onset, offset = (
-        (params.blink_onset_r, params.blink_offset_r) if eyes else (params.onset_r, params.offset_r)
-    )
+    onset, offset = (params.blink_onset_r, params.blink_offset_r) if eyes else (params.onset_r, params.offset_r)
     active = _hysteresis(values, frames.starts, onset, offset)
     last_of_stretch = np.append(frames.starts[1:], True)
     first = np.flatnonzero(active & (frames.starts | ~_before(active)))

@@ -60,7 +60,9 @@ def derived(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> I
     Yields:
         A table and some of its rows, in their order; each table several times.
     """
-    names = [row[0] for row in connection.execute("SELECT DISTINCT recording FROM main.au_frames ORDER BY 1").fetchall()]
+    names = [
+        row[0] for row in connection.execute("SELECT DISTINCT recording FROM main.au_frames ORDER BY 1").fetchall()
+    ]
     tasks = connection.execute("SELECT recording, task, start_s, end_s FROM main.tasks ORDER BY recording, task").pl()
     by_recording = {str(name): rows for (name,), rows in tasks.group_by("recording", maintain_order=True)}
     for begin in range(0, len(names), _AT_A_TIME):
@@ -176,4 +178,6 @@ def _dynamics(batch: Batch, found: pl.DataFrame, params: EventParams) -> pl.Data
         row |= {f"{name}_range": spread(values[name])["range"] for name in _POSE}
         row |= {f"mouth_open_{name}": value for name, value in spread(values["mouth_open"]).items()}
         rows.append(row)
-    return pl.DataFrame(rows, schema={name: AU_SUMMARIES.polars_schema()[name] for name in ("recording", "task", *DYNAMICS)})
+    return pl.DataFrame(
+        rows, schema={name: AU_SUMMARIES.polars_schema()[name] for name in ("recording", "task", *DYNAMICS)}
+    )

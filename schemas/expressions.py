@@ -59,7 +59,8 @@ AU_COOCCURRENCE = Table(
 )  # fmt: skip
 
 AU_FRAMES_USABLE = Table(
-    "au_frames_usable", "usable video frame",
+    "au_frames_usable",
+    "usable video frame",
     "Those frames of au_frames that show a face well enough to be counted in summaries, by the thresholds of publish.usable. A view.",
     AU_FRAMES.columns,
     key=AU_FRAMES.key,

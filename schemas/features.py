@@ -64,11 +64,21 @@ def _dynamic(name: str, meaning: str, unit: str, maximum: float | None = None) -
 
 
 _DYNAMIC = (
-    _dynamic("pspi_valid_s", "Time in which PSPI was measured in usable frames; a frame stands until the next, at most publish.events.max_gap_s.", "s"),
+    _dynamic(
+        "pspi_valid_s",
+        "Time in which PSPI was measured in usable frames; a frame stands until the next, at most publish.events.max_gap_s.",
+        "s",
+    ),
     _dynamic("pspi_above_share", "Share of pspi_valid_s with PSPI at or above publish.events.pspi_threshold.", "1", 1),
-    _dynamic("pspi_area", "Area under PSPI over pspi_valid_s; divide by it to compare tasks of different length.", "{0-16}.s"),
+    _dynamic(
+        "pspi_area", "Area under PSPI over pspi_valid_s; divide by it to compare tasks of different length.", "{0-16}.s"
+    ),
     _dynamic("blinks_per_min", "Blinks (AU45 in au_events, by their apex) a minute of usable frames.", "/min"),
-    _dynamic("head_speed_mean", "Mean angular speed of the head between usable frames; landmark noise alone gives a few hundredths.", "rad/s"),
+    _dynamic(
+        "head_speed_mean",
+        "Mean angular speed of the head between usable frames; landmark noise alone gives a few hundredths.",
+        "rad/s",
+    ),
     _dynamic("head_speed_sd", "Standard deviation of it.", "rad/s"),
     _dynamic("head_speed_range", "Greatest less least of it.", "rad/s"),
     _dynamic("pose_Rx_range", "Greatest less least head pitch in usable frames.", "rad"),
