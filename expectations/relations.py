@@ -171,9 +171,9 @@ def _mixed_engines(tables: Tables, limits: Limits) -> int:
     """Recordings whose stage was done by another engine or model than most of that stage's."""
     if limits.allow_mixed_engines:
         return 0
-    same = ("stage", "engine", "model_sha256")
-    groups = tables["provenance"].group_by(same).len()
-    return int(groups["len"].sum() - groups.group_by("stage").agg(pl.col("len").max())["len"].sum())
+    stated = tables["provenance"].group_by("stage", "engine", "model_sha256").len()
+    most = stated.group_by("stage").agg(pl.col("len").max())
+    return int(stated["len"].sum()) - int(most["len"].sum())
 
 
 def _mixed_versions(tables: Tables, _: Limits) -> int:

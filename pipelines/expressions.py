@@ -110,7 +110,6 @@ def _events(batch: Batch, params: EventParams) -> pl.DataFrame:
     for span in batch.spans:
         if span.task != WHOLE:
             tasks[span.first : span.end] = span.task
-    names = np.array(batch.recordings, dtype=object)
     parts = []
     for unit in GRADED:
         values = batch.values[f"{unit}_r"]
@@ -119,8 +118,8 @@ def _events(batch: Batch, params: EventParams) -> pl.DataFrame:
         parts.append(
             pl.DataFrame(
                 {
-                    "recording": pl.Series(names[batch.of_frame[found.first]], dtype=pl.String),
-                    "task": pl.Series(tasks[found.apex], dtype=pl.String),
+                    "recording": pl.Series([batch.recordings[i] for i in batch.of_frame[found.first]], dtype=pl.String),
+                    "task": pl.Series(tasks[found.apex].tolist(), dtype=pl.String),
                     "action_unit": pl.Series([unit] * len(onset_s), dtype=pl.String),
                     "onset_s": onset_s,
                     "apex_s": batch.frames.times_s[found.apex],

@@ -104,10 +104,11 @@ def together(present: Values, durations_s: Values) -> tuple[Values, Values]:
 def _over(part: Values, whole: Values) -> Values:
     # Sums of one time taken in two orders may differ in their last digit.
     tiny = 1e-9
-    return np.minimum(np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > tiny), 1)
+    shares = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > tiny)
+    return np.asarray(np.minimum(shares, 1), dtype=np.float64)
 
 
 def pairs(units: Sequence[str]) -> tuple[list[tuple[str, str]], tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Every two of some action units once, and where they stand in the matrices of `together`."""
     rows, columns = np.triu_indices(len(units), 1)
-    return [(units[i], units[j]) for i, j in zip(rows, columns, strict=True)], (rows, columns)
+    return [(units[i], units[j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)], (rows, columns)

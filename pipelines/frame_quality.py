@@ -60,7 +60,7 @@ def _small(region: NDArray[np.uint8]) -> NDArray[np.float64]:
         np.maximum(np.diff(edges, append=side), 1)
         for edges, side in zip((rows, columns), region.shape[:2], strict=True)
     ]
-    return summed / (counts[0][:, np.newaxis] * counts[1])[..., np.newaxis]
+    return np.asarray(summed / (counts[0][:, np.newaxis] * counts[1])[..., np.newaxis], dtype=np.float64)
 
 
 def centre_speed(boxes_px: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:

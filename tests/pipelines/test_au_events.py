@@ -13,7 +13,7 @@ NAN = float("nan")
 
 
 def cut(values: list[float], unit: str = "AU04", step_s: float = 0.04, params: EventParams = PARAMS) -> Events:
-    times_s = np.arange(len(values)) * step_s
+    times_s = np.arange(len(values), dtype=np.float64) * step_s
     return events(unit, np.array(values), track(np.zeros(len(values), dtype=np.int64), times_s, 0.2), params)
 
 

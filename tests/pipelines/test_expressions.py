@@ -77,9 +77,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         person = PERSON[name]
         write_person(lake, person, len(recordings))
         for number, row in enumerate(recordings, 1):
-            write_feature(lake, recording_name(person, number), AU_FRAMES, [
-                {"frame": n, "timestamp_s": n / FPS} | AT_REST | row(n) for n in range(FRAMES)
-            ])  # fmt: skip
+            frames: list[Row] = [{"frame": n, "timestamp_s": n / FPS} | AT_REST | row(n) for n in range(FRAMES)]
+            write_feature(lake, recording_name(person, number), AU_FRAMES, frames)
     change(lake, recording("no frames"), "au_frames", lambda frame: frame.clear())
     sidecar = lake / pseudonym(PERSON["no reading"]) / "recordings" / f"{recording('no reading')}.json"
     only = json.loads(sidecar.read_text())

@@ -23,7 +23,7 @@ def test_a_score_that_was_never_measured_has_no_share_and_no_area() -> None:
 def test_a_head_that_turns_evenly_has_that_speed_about_any_axis(axis: int) -> None:
     angles = np.zeros((5, 3))
     angles[:, axis] = np.arange(5) * 0.02
-    speeds = head_speed(angles, track(np.zeros(5, dtype=np.int64), np.arange(5) * 0.04, 0.2))
+    speeds = head_speed(angles, track(np.zeros(5, dtype=np.int64), np.arange(5, dtype=np.float64) * 0.04, 0.2))
     assert np.isnan(speeds[0])
     assert speeds[1:] == pytest.approx(0.5)
 
