@@ -53,14 +53,13 @@ def face_region(image: NDArray[np.uint8], box: NDArray[np.float64]) -> Region:
 
 
 def _small(region: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """A region at 64 x 64 px, by means over areas; where it is smaller, its pixels are repeated."""
-    rows, columns = (np.arange(_SIDE_PX) * side // _SIDE_PX for side in region.shape[:2])
-    summed = np.add.reduceat(np.add.reduceat(region, rows, axis=0, dtype=np.uint32), columns, axis=1)
-    counts = [
-        np.maximum(np.diff(edges, append=side), 1)
-        for edges, side in zip((rows, columns), region.shape[:2], strict=True)
-    ]
-    return np.asarray(summed / (counts[0][:, np.newaxis] * counts[1])[..., np.newaxis], dtype=np.float64)
+    """A region at 64 x 64 px: each the mean of 2 x 2 samples, evenly spread; where it is smaller, pixels are repeated.
+
+    Four samples and no mean over the whole area: on each frame of a near face that would cost a tenth of finding it.
+    """
+    rows, columns = ((2 * np.arange(2 * _SIDE_PX) + 1) * side // (4 * _SIDE_PX) for side in region.shape[:2])
+    samples = region[rows[:, np.newaxis], columns].astype(np.uint16)
+    return (samples[::2, ::2] + samples[1::2, ::2] + samples[::2, 1::2] + samples[1::2, 1::2]) / 4.0
 
 
 def centre_speed(boxes_px: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
