@@ -59,7 +59,8 @@ def _small(region: NDArray[np.uint8]) -> NDArray[np.float64]:
     """
     rows, columns = ((2 * np.arange(2 * _SIDE_PX) + 1) * side // (4 * _SIDE_PX) for side in region.shape[:2])
     samples = region[rows[:, np.newaxis], columns].astype(np.uint16)
-    return (samples[::2, ::2] + samples[1::2, ::2] + samples[::2, 1::2] + samples[1::2, 1::2]) / 4.0
+    summed = samples[::2, ::2] + samples[1::2, ::2] + samples[::2, 1::2] + samples[1::2, 1::2]
+    return np.asarray(summed / 4, dtype=np.float64)
 
 
 def centre_speed(boxes_px: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ def test_closed_eyes_are_a_blink_while_short_and_closure_beyond() -> None:
     short, long = [0.0, 4, 4, 4, 0.0], [0.0] + [4.0] * 20 + [0.0]
     assert (len(cut(short, "AU45").first), len(cut(short, "AU43").first)) == (1, 0)
     assert (len(cut(long, "AU45").first), len(cut(long, "AU43").first)) == (0, 1)
-    assert len(cut([0.0, 2, 2, 2, 0.0], "AU45").first) == 0
+    assert len(cut([0.0, 1.9, 1.9, 1.9, 0.0], "AU45").first) == 0
 
 
 def test_without_frames_or_above_nothing_there_are_no_events() -> None:
