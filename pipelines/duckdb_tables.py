@@ -1,6 +1,6 @@
 """The declared tables as DuckDB has them: made, commented, and listed in a data dictionary."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -36,10 +36,18 @@ def _column_sql(column: Column) -> str:
     return f"{quoted(column.name)} {column.type}{packing}{'' if column.nullable else ' NOT NULL'}"
 
 
-def selected(table: Table) -> str:
-    """A table's columns, to be selected; NaN becomes NULL, so that means and counts leave it out."""
+def selected(table: Table, instead: Mapping[str, str] | None = None) -> str:
+    """A table's columns, to be selected; NaN becomes NULL, so that means and counts leave it out.
+
+    Args:
+        table: the table.
+        instead: expressions for some of its columns.
+    """
+    made = instead or {}
     return ", ".join(
-        f"CASE WHEN isnan({quoted(c.name)}) THEN NULL ELSE {quoted(c.name)} END"
+        f"{made[c.name]} AS {quoted(c.name)}"
+        if c.name in made
+        else f"CASE WHEN isnan({quoted(c.name)}) THEN NULL ELSE {quoted(c.name)} END"
         if c.type in _FLOATS
         else quoted(c.name)
         for c in table

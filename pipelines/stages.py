@@ -216,9 +216,9 @@ def _face(inputs: Inputs, recording: Recording, params: Params) -> Measured:
 
 
 def _face_engine(params: Params) -> Engine:
-    from pipelines.face_model import engine  # noqa: PLC0415 - see above
+    from pipelines.face_engine import face_engine  # noqa: PLC0415 - see above
 
-    return engine(params.face)
+    return face_engine(params.face.engine).identity(params.face)
 
 
 def _voice(inputs: Inputs, recording: Recording, params: Params) -> Measured:

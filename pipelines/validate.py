@@ -57,7 +57,9 @@ def validate(lake: Path, report: Path, params: ValidateParams) -> ValidationOutc
             related[table.name] = frame.select(
                 name for name in table.names if name in _RELATED or len(table.names) < 20
             )
-    limits = Limits(params.control_max_nrs, params.control_max_recordings, params.duration_tolerance_s)
+    limits = Limits(
+        params.control_max_nrs, params.control_max_recordings, params.duration_tolerance_s, params.allow_mixed_engines
+    )
     results.extend(check_relations(related, LAKE_TABLES, limits))
     outcome = ValidationOutcome(tuple(sorted(results)))
     write_durably(report, report_bytes(outcome))

@@ -4,6 +4,7 @@ from schemas.aligned import ALIGNED_FRAMES
 from schemas.av_offset import AV_OFFSETS
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Table
+from schemas.expressions import AU_FRAMES_CALIBRATED, AU_FRAMES_USABLE, DERIVED
 from schemas.face import AU_FRAMES, AU_SUPPORT
 from schemas.features import AU_SUMMARIES, RECORDING_FEATURES
 from schemas.meta import COLUMNS, DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
@@ -23,12 +24,12 @@ LAKE_TABLES = (PARTICIPANTS, RECORDINGS, TASKS, *CLINICAL_TABLES, *FEATURE_TABLE
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        PARTICIPANTS, RECORDINGS, TASKS, QUALITY_MEASURES, AU_FRAMES, AU_SUPPORT, AU_SUMMARIES, VOICE_FRAMES,
+        PARTICIPANTS, RECORDINGS, TASKS, QUALITY_MEASURES, AU_FRAMES, AU_SUPPORT, *DERIVED, AU_SUMMARIES, VOICE_FRAMES,
         VOICE_FUNCTIONALS, ALIGNED_FRAMES, AV_OFFSETS, *CLINICAL_TABLES, DATASET_VERSION, COLUMNS, VALIDATION,
         PROVENANCE, ERASED,
     )
 }  # fmt: skip
 """Every table of the warehouse, in the order in which they are published."""
 
-VIEWS: dict[str, Table] = {RECORDING_FEATURES.name: RECORDING_FEATURES}
+VIEWS: dict[str, Table] = {view.name: view for view in (AU_FRAMES_USABLE, AU_FRAMES_CALIBRATED, RECORDING_FEATURES)}
 """What is computed when asked for."""

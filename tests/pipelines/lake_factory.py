@@ -117,9 +117,17 @@ def feature_file(lake: Path, recording: str, table: str) -> Path:
     return lake / recording.partition("-")[0] / folder / pattern.format(recording)
 
 
+USABLE: dict[str, object] = {
+    "face_found": True, "face_size": 0.4, "pose_Rx": 0.0, "pose_Ry": 0.0, "face_brightness": 120.0,
+    "face_sharpness": 0.5, "face_speed": 0.1, "face_outside": 0.0,
+}  # fmt: skip
+"""Of a frame that counts in summaries."""
+
+
 def write_feature(lake: Path, recording: str, table: Table, rows: list[dict[str, object]]) -> None:
     """Rows as a stage writes them; columns that a row does not name get some valid value."""
-    full = [{column.name: _valid(column, n) for column in table} | {"recording": recording} | row
+    usable = USABLE if table is AU_FRAMES else {}
+    full = [{column.name: _valid(column, n) for column in table} | {"recording": recording} | usable | row
             for n, row in enumerate(rows)]  # fmt: skip
     stage = {"aligned": "align"}.get(FEATURES[table.name][0], FEATURES[table.name][0])
     provenance = {
