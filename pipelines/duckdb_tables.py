@@ -63,8 +63,9 @@ def comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: Literal
     connection.execute(f"COMMENT ON {kind} {qualified(table)} IS '{_text(about)}'")
     for column in table:
         unit = f" [{column.unit}]" if column.unit else ""
+        gain = " Gain-sensitive." if column.gain_sensitive else ""
         connection.execute(
-            f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + unit)}'"
+            f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + gain + unit)}'"
         )
 
 
@@ -90,4 +91,5 @@ def _entry(table: Table, column: Column) -> dict[str, object]:
         "maximum": column.maximum,
         "allowed": ", ".join(column.allowed) or None,
         "tier": table.tier_of(column).value,
+        "gain_sensitive": column.gain_sensitive,
     }
