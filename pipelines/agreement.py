@@ -98,8 +98,11 @@ def agreement(feature: str, unit: str, engine: str, ours: Values, theirs: Values
     """Compare two engines' values of the same stretches.
 
     Args:
-        feature, unit, engine: what was measured.
-        ours, theirs: openSMILE's and the other's, shape (n,), in the same order and unit.
+        feature: what was measured.
+        unit: of both.
+        engine: the other one's name.
+        ours: openSMILE's values, shape (n,).
+        theirs: the other's, of the same stretches in the same order.
 
     >>> agreement("hnr_db", "dB", "praat", np.array([1.0, 2, 3]), np.array([0.0, 1, 2])).bias
     1.0

@@ -46,11 +46,13 @@ def timing(speech: Sequence[Stretch], span: Span, min_pause_s: float) -> dict[st
     pauses = [silence for silence in silences[1:-1] if round(silence, _DECIMALS) >= min_pause_s]
     runs = _runs(inside, min_pause_s)
     speaking_s = inside[-1][1] - inside[0][0]
+    under_way = any(start < span.start_s < end for start, end in speech)
     late = span.start_s - span.planned_start_s > min_pause_s
     return {
         **row,
-        # Somebody may have spoken before the sound began; a sound track that starts a moment late hides no words.
-        "response_latency_s": None if late else _rounded(inside[0][0] - span.planned_start_s),
+        # Somebody may have spoken before the sound began; a sound track that starts a moment late hides no words. Speech that
+        # is under way as the task begins answers nothing.
+        "response_latency_s": None if under_way or late else _rounded(inside[0][0] - span.planned_start_s),
         "pauses": len(pauses),
         "pauses_per_min": _rounded(60 * len(pauses) / speaking_s),
         "pause_mean_s": _rounded(sum(pauses) / len(pauses)) if pauses else None,

@@ -28,7 +28,7 @@ _CAUSES = ("no_audio", "too_short", "outside_recording", NO_SPEECH)
 TIMING = (
     Column("speech_s", "DOUBLE", "Speech within the task.", unit="s", minimum=0),
     Column("phonation_share", "DOUBLE", "Share of the task that is speech: speech_s over its length.", unit="1", minimum=0, maximum=1),
-    Column("response_latency_s", "DOUBLE", "From the begin of the task to the first speech; NULL where there is none, or where the sound begins later than the task by more than voice.min_pause_s.", unit="s", minimum=0),
+    Column("response_latency_s", "DOUBLE", "From the begin of the task to the first speech; NULL where there is none, where somebody is speaking as it begins, or where the sound begins later than the task by more than voice.min_pause_s.", unit="s", minimum=0),
     Column("longest_silence_s", "DOUBLE", "The longest stretch without speech, before the first and after the last included.", unit="s", minimum=0),
     Column("pauses", "INTEGER", "Silences of at least voice.min_pause_s between first and last speech.", unit="{pauses}", minimum=0),
     Column("pauses_per_min", "DOUBLE", "Pauses a minute, from the first speech to the last.", unit="/min", minimum=0),
