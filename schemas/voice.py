@@ -20,7 +20,10 @@ PITCH_WINDOW_S = 0.06
 
 Gain = Literal["none", "scales", "shifts"]
 """What a louder recording does to a descriptor: nothing, multiply it (so that its coefficient of variation stays), or
-more than that."""
+more than that: openSMILE's slopes of the spectrum are no mere differences of levels, and shift.
+
+Whether a frame is voiced follows the level a little too, for all: openSMILE calls none voiced below an energy of 0.001
+(cValbasedSelector in GeMAPSv01b_core.lld.conf.inc)."""
 
 
 @dataclass(frozen=True, slots=True)
