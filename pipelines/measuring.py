@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
+from pipelines.durable_steps import durable
 from pipelines.errors import PainLakeError, Reason, Rejection, in_short
+from pipelines.faultpoints import fault_point
 from pipelines.handover import within_reach
 from pipelines.lake import recordings
 from pipelines.land import Accepted
@@ -90,15 +92,18 @@ class Measuring:
         person = self.desk.vault.of_pseudonym(recording.participant)
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
+        if accepted.supersedes is not None:
+            # First: once the new one is in the lake, no run judges its delivery again.
+            mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
         try:
             with within_reach(self.desk.source.holder(accepted.path), accepted.path) as reachable:
                 source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
                 done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
+            with self._lock:
+                take_out(self.desk, recording)
             self._set_aside(accepted.delivery, Reason(error.code, error.detail), accepted.sidecar)
             return None
-        if accepted.supersedes is not None:
-            mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
         return done
 
     def measure(self, stage_name: str, recording: Recording, accepted: Accepted | None, workers: Workers) -> bool:
@@ -114,8 +119,9 @@ class Measuring:
         except Rejection as error:
             return self._refused(recording, accepted, [Reason(error.code, error.detail)])
         with self._lock:
-            self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+            # The flags first: what is finished is not looked at again.
             self._flag(recording, done.reasons)
+            self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
         refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
         return not refused or self._refused(recording, accepted, refused)
 
@@ -168,11 +174,17 @@ class Measuring:
         log.warning("delivery %s set aside: %s", delivery, reason.code)
 
 
+@durable("lake")
 def take_out(desk: Desk, recording: Recording) -> None:
-    """Remove a recording that no version has from the lake."""
+    """Remove a recording that no version has from the lake; what it was to supersede stands again."""
+    entry = desk.ledger.of_recording(recording.recording)
+    for reason in () if entry is None else entry.reasons:
+        if reason.code == "SUPERSEDES":
+            mark_superseded(desk.lake, recording.participant, reason.detail, superseded=False)
     folder = recordings_folder(desk.lake, recording.participant)
     # The sidecar first: without it the rest is not there for any reader.
     (folder / f"{recording.recording}.json").unlink(missing_ok=True)
+    fault_point("lake.take_out.sidecar")
     (folder / f"{recording.recording}.age").unlink(missing_ok=True)
     for stage in MEDIA_STAGES:
         for path in stage.files(desk.lake, recording):

@@ -57,17 +57,18 @@ def pseudonymise(source: Source, recording: Recording, recipient: str, lake: Pat
     folder = recordings_folder(lake, recording.participant)
     sealed, sidecar = folder / f"{done.recording}.age", folder / f"{done.recording}.json"
     if not (sealed.is_file() and sidecar.is_file() and Recording.read(sidecar) == done):
-        write_durably(sealed, pyrage.encrypt(stripped.media, [pyrage.x25519.Recipient.from_str(recipient)]))
+        sealed_for_person = pyrage.encrypt(stripped.media, [pyrage.x25519.Recipient.from_str(recipient)])
+        write_durably(sealed, sealed_for_person, step="lake.recording")
         # The sidecar comes last: what has one is whole.
-        write_durably(sidecar, done.to_json())
+        write_durably(sidecar, done.to_json(), step="lake.sidecar")
     return done
 
 
-def mark_superseded(lake: Path, participant: str, recording: str) -> None:
-    """Note in a recording's sidecar that a later delivery came under its name."""
+def mark_superseded(lake: Path, participant: str, recording: str, *, superseded: bool = True) -> None:
+    """Note in a recording's sidecar that a later delivery came under its name, or that this one did not stand."""
     path = recordings_folder(lake, participant) / f"{recording}.json"
     if path.is_file():
-        write_durably(path, replace(Recording.read(path), superseded=True).to_json())
+        write_durably(path, replace(Recording.read(path), superseded=superseded).to_json())
 
 
 def open_recording(lake: Path, recording: Recording, identity: str) -> bytes:
