@@ -108,7 +108,7 @@ def test_what_follows_the_level_says_so_in_dictionary_and_comment(published: Pat
     (comment,) = ask(published, """
         SELECT comment FROM duckdb_columns() WHERE table_name = 'recording_features' AND column_name = 'loudness_sma3_amean'
     """)[0]  # fmt: skip
-    assert comment.endswith("Gain-sensitive. [{loudness}]")
+    assert str(comment).endswith("Gain-sensitive. [{loudness}]")
 
 
 def test_a_series_of_descriptors_can_be_unnested(published: Path) -> None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipelines import smile
 from pipelines.smile import run_smile, try_engine
@@ -15,10 +16,10 @@ def test_names_and_values_stand_in_the_same_order() -> None:
 
 
 def test_what_exceeds_full_scale_is_clipped_and_does_not_wrap_round() -> None:
-    square = np.sign(SECOND)
+    square: NDArray[np.float32] = np.sign(SECOND)
     over, at = (
         run_smile(samples, 16_000, "emobase", "Functionals").values
-        for samples in (1.5 * square, np.where(square > 0, 32767 / 32768, -1.0).astype(np.float32))
+        for samples in (np.float32(1.5) * square, np.where(square > 0, 32767 / 32768, -1.0).astype(np.float32))
     )
     assert np.array_equal(over, at, equal_nan=True)
 

@@ -4,6 +4,7 @@ import numpy as np
 import opensmile
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pipelines.media import Sound
@@ -24,7 +25,7 @@ def params(*sets: str, levels: tuple[str, ...] = BOTH) -> VoiceParams:
     return VoiceParams.model_validate({"feature_sets": ("eGeMAPSv02", *sets), "levels": levels})
 
 
-def piece(samples: np.ndarray = BUZZ, cause: str | None = None) -> Piece:  # type: ignore[type-arg]  # whichever
+def piece(samples: NDArray[np.float32] = BUZZ, cause: str | None = None) -> Piece:
     return Piece(Span("reading", 0.0, 0.0, 1.0, cause), "task", samples)
 
 
