@@ -20,7 +20,7 @@ def qualified(table: Table) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
-_RISING = frozenset({"frame", "timestamp_s", "t_s"})
+_RISING = frozenset({"frame", "stretch", "timestamp_s", "t_s"})
 """Columns that count. DuckDB packs 1, 2, 3, … into the bytes 1, 2, 3, …, among them the text "1234567", and a search of
 the file's bytes for an identity must find nothing but identities: so these are not packed."""
 

@@ -91,7 +91,7 @@ def measure_voice(media: bytes, recording: Recording, params: VoiceParams) -> Vo
     whole = [whole_piece(sound, span) for span in all_spans]
     speech_alone = [speech_piece(sound, span, spoken, params.min_segment_s) for span in all_spans]
     of_whole, of_speech = ([_functionals(piece, params) for piece in pieces] for pieces in (whole, speech_alone))
-    segments: list[Row] = [{"segment": n, "start_s": start, "end_s": end} for n, (start, end) in enumerate(spoken)]
+    segments: list[Row] = [{"stretch": n, "start_s": start, "end_s": end} for n, (start, end) in enumerate(spoken)]
     timed = [
         {**timing(spoken, span, params.min_pause_s), **{name: row.get(source) for name, source in _RATES.items()}}
         for span, row in zip(all_spans, of_speech, strict=True)

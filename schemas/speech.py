@@ -12,11 +12,11 @@ SPEECH_SEGMENTS = Table(
     "speech_segments", "stretch of speech", "Where voice activity was found, over the whole recording.",
     (
         RECORDING,
-        Column("segment", "INTEGER", "Number of the stretch, from 0.", nullable=False, minimum=0),
+        Column("stretch", "INTEGER", "Number of the stretch, from 0.", nullable=False, minimum=0),
         Column("start_s", "DOUBLE", "Where it begins, on the recording's clock.", unit="s", nullable=False),
         Column("end_s", "DOUBLE", "Where it ends.", unit="s", nullable=False),
     ),
-    key=("recording", "segment"),
+    key=("recording", "stretch"),
     references=(OF_RECORDING,),
     tier=Tier.FEATURE,
 )  # fmt: skip

@@ -123,7 +123,7 @@ def write_recording(lake: Path, person: int, number: int, *, superseded: bool = 
         write_feature(lake, name, table, [
             {"task": task, "start_s": start, "end_s": end, "cause": None} for task, (start, end) in SPANS.items()
         ])  # fmt: skip
-    write_feature(lake, name, SPEECH_SEGMENTS, [{"segment": 0, "start_s": 0.5, "end_s": 2.5}])
+    write_feature(lake, name, SPEECH_SEGMENTS, [{"stretch": 0, "start_s": 0.5, "end_s": 2.5}])
     write_feature(lake, name, VOICE_FEATURES_LONG, [
         {"task": "reading", "feature_set": "emobase", "feature": feature} for feature in ("F0_sma_max", "F0_sma_min")
     ])  # fmt: skip
