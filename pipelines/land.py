@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 
@@ -16,10 +16,12 @@ from pipelines.desk import Desk
 from pipelines.discover import Candidate, is_plain
 from pipelines.errors import Reason, Rejection
 from pipelines.ledger import Delivery
+from pipelines.pseudonymise import recordings_folder
 from pipelines.recording import Recording
+from pipelines.set_aside import take_out
 from pipelines.sidecar import Sidecar, read_sidecar
 from pipelines.tables import clinical_folder, unsettled_tables
-from pipelines.unsettled import give_way
+from pipelines.unsettled import give_way, in_lake
 from pipelines.vault_records import Person
 from pipelines.waiting import waited
 from schemas.faults import FAULTS, Effect, Fate
@@ -256,11 +258,27 @@ class Judge:
             with suppress(Rejection):
                 sidecar = self.desk.source.read(candidate.sidecar.path)
         sha256 = hashlib.sha256(content).hexdigest()
+        stands = next((e for e in earlier if e.sha256 == sha256 and in_lake(self.desk, e)), None)
+        if stands is not None and stands.fate is Fate.PUBLISHED:
+            # These bytes have their fate: what was published is not taken back by delivering it again.
+            log.warning("delivery %s came again and would be refused now: %s", stands.delivery, reason.code)
+            self.desk.ledger.forget_unread(stands.name_digest)
+            self.desk.ledger.enter(replace(stands, stamp=candidate.stamp))
+            return
+        if stands is not None:
+            self._leave_lake(candidate, stands, content, sidecar)
         # Of an erased person nothing may be kept.
         kept = None if reason.code == "ERASED_SUBJECT" else (content, sidecar)
         if kept is None:
             log.warning("ERASED_SUBJECT: a delivery of an erased person has landed")
         self._enter(candidate, Verdict(Fate.QUARANTINED, [reason], sha256, keep=kept), earlier)
+
+    def _leave_lake(self, candidate: Candidate, entry: Delivery, content: bytes, sidecar: bytes | None) -> None:
+        """Take out of the lake what no version has yet and is refused now; its bytes are kept first."""
+        path = recordings_folder(self.desk.lake, f"{entry.participant}") / f"{entry.recording}.json"
+        self.desk.ledger.mark_dirty(f"{entry.participant}")
+        self.desk.quarantine.keep(entry.delivery, candidate.file.path, content, sidecar)
+        take_out(self.desk, Recording.read(path))
 
     def _waited_too_long(self, earlier: list[Delivery]) -> bool:
         waiting = [e for e in earlier if "WAITING_PAIR" in e.codes]

@@ -6,7 +6,7 @@ It knows deliveries by random-looking ids, persons by pseudonym; the hospital's 
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -123,6 +123,11 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM deliveries ORDER BY rowid").fetchall()
         return {row["name_digest"]: _delivery(row) for row in rows}
 
+    def by_arrival(self, kind: Kind) -> list[Delivery]:
+        """All deliveries of a kind; the one entered last stands last."""
+        rows = self._db.execute("SELECT * FROM deliveries WHERE kind = ? ORDER BY rowid", (kind,)).fetchall()
+        return [_delivery(row) for row in rows]
+
     def waiting(self) -> list[Delivery]:
         """All deferred deliveries; the one entered last stands last."""
         rows = self._db.execute("SELECT * FROM deliveries WHERE fate = ? ORDER BY rowid", (Fate.DEFERRED,)).fetchall()
@@ -161,14 +166,29 @@ class Ledger:
 
     @durable("ledger")
     def enter(self, entry: Delivery) -> None:
-        """Enter a delivery, or renew it under its id."""
+        """Enter a delivery, or renew it under its id.
+
+        One that is no recording any more has no duplicates either: they are to be looked at again.
+        """
         values = (
             entry.delivery, entry.kind, entry.name_digest, entry.stamp, entry.sha256, entry.bytes, entry.participant,
             entry.recording, entry.fate, json.dumps([list(reason) for reason in entry.reasons]), entry.first_seen,
             entry.decided_at, entry.duplicate_of,
         )  # fmt: skip
-        # Replaced, not updated: what a name holds now is its newest row, also when earlier bytes come back.
-        self._db.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        before = None if entry.recording is not None else self.find(entry.delivery)
+        with nullcontext() if self._db.in_transaction else self.transaction():
+            # Replaced, not updated: what a name holds now is its newest row, also when earlier bytes come back.
+            self._db.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            if before is not None and before.recording is not None:
+                self._look_again_at_duplicates([entry.delivery], entry.decided_at)
+
+    def _look_again_at_duplicates(self, deliveries: Iterable[str], at: str) -> None:
+        # An empty stamp differs from every file's, so the next look takes it up.
+        self._db.executemany(
+            "UPDATE deliveries SET fate = ?, reasons = ?, stamp = '', duplicate_of = NULL, decided_at = ? "
+            "WHERE duplicate_of = ?",
+            [(Fate.DEFERRED, json.dumps([["RELEASED", ""]]), at, delivery) for delivery in deliveries],
+        )
 
     @durable("ledger")
     def forget_unread(self, name_digest: str) -> None:
@@ -327,12 +347,7 @@ class Ledger:
                     "duplicate_of = NULL, decided_at = ?, sha256 = ? WHERE delivery = ?",
                     (Fate.ERASED, at, None if entry.sha256 is None else masked(entry.sha256), delivery),
                 )
-            # An empty stamp differs from every file's, so the next look takes it up.
-            self._db.executemany(
-                "UPDATE deliveries SET fate = ?, reasons = ?, stamp = '', duplicate_of = NULL, decided_at = ? "
-                "WHERE duplicate_of = ?",
-                [(Fate.DEFERRED, json.dumps([["RELEASED", ""]]), at, delivery) for delivery in erased],
-            )
+            self._look_again_at_duplicates(erased, at)
             self._db.execute("DELETE FROM table_rows WHERE participant = ?", (participant,))
             self._db.executemany("DELETE FROM table_rows WHERE row_digest = ?", [(each,) for each in rows])
             self._db.execute(

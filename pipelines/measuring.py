@@ -3,23 +3,21 @@
 import logging
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
-from pipelines.durable_steps import durable
 from pipelines.errors import PainLakeError, Reason, Rejection, in_short
-from pipelines.faultpoints import fault_point
 from pipelines.handover import within_reach
 from pipelines.lake import recordings
 from pipelines.land import Accepted
 from pipelines.pool import Workers
-from pipelines.pseudonymise import Source, mark_superseded, pseudonymise, recordings_folder
+from pipelines.pseudonymise import Source, pseudonymise
 from pipelines.recording import Recording
 from pipelines.selftest import check_engines
-from pipelines.set_aside import keep_bytes, set_aside
+from pipelines.set_aside import keep_bytes, set_aside, take_out
 from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage
+from pipelines.superseded import settle_superseded
 from pipelines.withdrawals import withdrawn
 from pipelines.work import Unit, do_unit, key_of
 from schemas.faults import FAULTS, Effect, Fate
@@ -92,9 +90,6 @@ class Measuring:
         person = self.desk.vault.of_pseudonym(recording.participant)
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
-        if accepted.supersedes is not None:
-            # First: once the new one is in the lake, no run judges its delivery again.
-            mark_superseded(self.desk.lake, recording.participant, accepted.supersedes)
         try:
             with within_reach(self.desk.source.holder(accepted.path), accepted.path) as reachable:
                 source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
@@ -104,6 +99,10 @@ class Measuring:
                 take_out(self.desk, recording)
             self._set_aside(accepted.delivery, Reason(error.code, error.detail), accepted.sidecar)
             return None
+        if accepted.supersedes is not None:
+            with self._lock:
+                entry = self.desk.ledger.find(accepted.delivery)
+                settle_superseded(self.desk.lake, self.desk.ledger, None if entry is None else entry.name_digest)
         return done
 
     def measure(self, stage_name: str, recording: Recording, accepted: Accepted | None, workers: Workers) -> bool:
@@ -172,24 +171,3 @@ class Measuring:
         with self._lock:
             set_aside(self.desk, delivery, reason, sidecar)
         log.warning("delivery %s set aside: %s", delivery, reason.code)
-
-
-@durable("lake")
-def take_out(desk: Desk, recording: Recording) -> None:
-    """Remove a recording that no version has from the lake; what it was to supersede stands again."""
-    entry = desk.ledger.of_recording(recording.recording)
-    for reason in () if entry is None else entry.reasons:
-        if reason.code == "SUPERSEDES":
-            mark_superseded(desk.lake, recording.participant, reason.detail, superseded=False)
-    folder = recordings_folder(desk.lake, recording.participant)
-    # The sidecar first: without it the rest is not there for any reader.
-    (folder / f"{recording.recording}.json").unlink(missing_ok=True)
-    fault_point("lake.take_out.sidecar")
-    (folder / f"{recording.recording}.age").unlink(missing_ok=True)
-    for stage in MEDIA_STAGES:
-        for path in stage.files(desk.lake, recording):
-            path.unlink(missing_ok=True)
-    for path in (folder, *(desk.lake / recording.participant / stage.folder for stage in MEDIA_STAGES)):
-        with suppress(OSError):
-            path.rmdir()
-    desk.ledger.forget_units(recording.recording)

@@ -20,13 +20,15 @@ from pipelines.errors import PainLakeError, Reason, TemporaryError, in_short
 from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
 from pipelines.ledger import Ledger
-from pipelines.measuring import Measuring, take_out
+from pipelines.measuring import Measuring
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
 from pipelines.repository import Repository, tag_name
+from pipelines.set_aside import take_out
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.storage import open_landing
 from pipelines.study import Study, painlake_version
+from pipelines.superseded import settle_superseded
 from pipelines.tables import take_tables
 from pipelines.unsettled import settle
 from pipelines.validate import ValidationOutcome, validate
@@ -154,7 +156,7 @@ class Night:
     # --- land ---
 
     def clean_up(self) -> None:
-        """Remove what a killed run left half written."""
+        """Remove what a killed run left half written, and settle which recordings are current."""
         study = self.study
         folders = (study.lake, study.state, study.warehouse, study.reports, study.vault)
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
@@ -163,6 +165,7 @@ class Night:
         # An erasure takes its person out of the records itself, and goes on from there.
         if self.ledger.was_interrupted() and not unfinished(study):
             restore_records(self.repository)
+        settle_superseded(study.lake, self.ledger)
 
     def finish_erasures(self) -> None:
         """Go on with erasures that were not finished; what must wait (a remote that is away) is told as a failure.

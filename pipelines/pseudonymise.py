@@ -65,7 +65,7 @@ def pseudonymise(source: Source, recording: Recording, recipient: str, lake: Pat
 
 
 def mark_superseded(lake: Path, participant: str, recording: str, *, superseded: bool = True) -> None:
-    """Note in a recording's sidecar that a later delivery came under its name, or that this one did not stand."""
+    """Note in a recording's sidecar whether a later delivery came under its name."""
     path = recordings_folder(lake, participant) / f"{recording}.json"
     if path.is_file():
         write_durably(path, replace(Recording.read(path), superseded=superseded).to_json())

@@ -1,13 +1,19 @@
 """Setting aside what was accepted before: its bytes are kept, wherever they can still be had."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pipelines.desk import Desk
+from pipelines.durable_steps import durable
 from pipelines.errors import Reason, Rejection
+from pipelines.faultpoints import fault_point
 from pipelines.ledger import Delivery
-from pipelines.pseudonymise import recording_or_none
+from pipelines.pseudonymise import recording_or_none, recordings_folder
+from pipelines.recording import Recording
+from pipelines.stages import MEDIA_STAGES
+from pipelines.superseded import settle_superseded
 from schemas.faults import FAULTS, Effect, Fate
 
 
@@ -66,6 +72,27 @@ def keep_bytes(desk: Desk, entry: Delivery, sidecar: bytes | None = None) -> boo
     described = _from_landing(desk, str(PurePosixPath(name).with_suffix(".json"))) if sidecar is None else sidecar
     desk.quarantine.keep(entry.delivery, name, content, described)
     return True
+
+
+@durable("lake")
+def take_out(desk: Desk, recording: Recording) -> None:
+    """Remove a recording that no version has from the lake."""
+    folder = recordings_folder(desk.lake, recording.participant)
+    # The sidecar first: without it the rest is not there for any reader.
+    (folder / f"{recording.recording}.json").unlink(missing_ok=True)
+    fault_point("lake.take_out.sidecar")
+    (folder / f"{recording.recording}.age").unlink(missing_ok=True)
+    for stage in MEDIA_STAGES:
+        for path in stage.files(desk.lake, recording):
+            path.unlink(missing_ok=True)
+    for path in (folder, *(desk.lake / recording.participant / stage.folder for stage in MEDIA_STAGES)):
+        with suppress(OSError):
+            path.rmdir()
+    desk.ledger.forget_units(recording.recording)
+    entry = desk.ledger.of_recording(recording.recording)
+    if entry is not None:
+        # What it superseded is current again.
+        settle_superseded(desk.lake, desk.ledger, entry.name_digest)
 
 
 def _from_landing(desk: Desk, path: str) -> bytes | None:

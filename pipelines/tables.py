@@ -208,10 +208,11 @@ class _Rows:
             digest = self._desk.vault.digest("row", self._table.name, row.text, str(seen[row.text]))
             person, reason = self._judge(row)
             fate = Fate.PUBLISHED
-            if reason is not None and digest not in self._standing:
+            of_erased = reason is not None and reason.code == "ERASED_SUBJECT"
+            if reason is not None and (of_erased or digest not in self._standing):
                 fate = Fate.QUARANTINED
                 # Of an erased person nothing may be kept.
-                if reason.code != "ERASED_SUBJECT":
+                if not of_erased:
                     refused.append({"line": row.line, "code": reason.code, "detail": reason.detail, "text": row.text})
                     places.append((digest, delivery, row.line, reason.detail))
             elif seen[row.text] > 1:
@@ -242,7 +243,9 @@ class _Rows:
         of_erased = row_of_erased(row.text, self._desk.vault)
         if of_erased or row.code is not None:
             code = "ERASED_SUBJECT" if of_erased else str(row.code)
-            return None, Reason(code, f"line {row.line}: {row.detail}")
+            # A row in conflict may be one that was taken in before: it stays its person's.
+            whose = None if of_erased else self._desk.vault.person(str(row.values.get("participant_id")))
+            return whose, Reason(code, f"line {row.line}: {row.detail}")
         person = self._desk.vault.person(str(row.values["participant_id"]))
         if self._table.name == "participants" and _enrolled(row) is None:
             return person, Reason("VALUE_RANGE", f"line {row.line}: born after enrolment")

@@ -7,10 +7,9 @@ import pytest
 from pipelines.audit import open_audit
 from pipelines.errors import Reason
 from pipelines.ledger_counts import counts
-from pipelines.measuring import take_out
 from pipelines.params import LandParams, Params
 from pipelines.pseudonymise import open_recording
-from pipelines.set_aside import keep_bytes, set_aside
+from pipelines.set_aside import keep_bytes, set_aside, take_out
 from pipelines.unsettled import settle
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import ID, NAME, NOW, Hospital, LightStudy, small_mp4
