@@ -192,6 +192,12 @@ _FEATURES = {
     "au_frames": "face",
     "voice_frames": "voice",
     "voice_functionals": "voice",
+    "voice_functionals_speech": "voice",
+    "speech_segments": "voice",
+    "speech_timing": "voice",
+    "voice_features_long": "voice",
+    "voice_series": "voice",
+    "voice_cross_check": "voice",
     "aligned_frames": "align",
     "av_offsets": "align",
 }

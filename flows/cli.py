@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import cli_erase, cli_verify
+from flows import cli_agreement, cli_erase, cli_verify
 from flows.cli_export import export
 from flows.cli_quarantine import quarantine
 from flows.cli_release import release
@@ -200,6 +200,7 @@ def stage(
     run_stage(open_study(_root(context, study)), name, participant, typer.echo)
 
 
+cli_agreement.register(app)
 cli_erase.register(app)
 cli_verify.register(app)
 

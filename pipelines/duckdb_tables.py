@@ -20,7 +20,7 @@ def qualified(table: Table) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
-_RISING = frozenset({"frame", "timestamp_s", "t_s"})
+_RISING = frozenset({"frame", "stretch", "timestamp_s", "t_s"})
 """Columns that count. DuckDB packs 1, 2, 3, … into the bytes 1, 2, 3, …, among them the text "1234567", and a search of
 the file's bytes for an identity must find nothing but identities: so these are not packed."""
 
@@ -71,8 +71,9 @@ def comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: Literal
     connection.execute(f"COMMENT ON {kind} {qualified(table)} IS '{_text(about)}'")
     for column in table:
         unit = f" [{column.unit}]" if column.unit else ""
+        gain = " Gain-sensitive." if column.gain_sensitive else ""
         connection.execute(
-            f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + unit)}'"
+            f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + gain + unit)}'"
         )
 
 
@@ -98,4 +99,5 @@ def _entry(table: Table, column: Column) -> dict[str, object]:
         "maximum": column.maximum,
         "allowed": ", ".join(column.allowed) or None,
         "tier": table.tier_of(column).value,
+        "gain_sensitive": column.gain_sensitive,
     }

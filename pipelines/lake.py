@@ -13,18 +13,26 @@ from schemas.core import Table
 from schemas.faults import FAULTS, Effect
 from schemas.meta import PROVENANCE
 from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
-from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, LAKE_TABLES
+from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, LAKE_TABLES, VOICE_TABLES
 
 _FOLDERS = {
     "quality_measures": "quality",
     "au_frames": "face",
-    "voice_frames": "voice",
-    "voice_functionals": "voice",
+    **{table.name: "voice" for table in VOICE_TABLES},
     "aligned_frames": "aligned",
     "av_offsets": "aligned",
 }
-_ENDINGS = {"voice_functionals": "functionals.parquet", "av_offsets": "av_offset.parquet"}
-"""Of tables that do not stand in `<recording>.parquet`."""
+_ENDINGS = {
+    "voice_functionals": "functionals",
+    "voice_functionals_speech": "functionals_speech",
+    "speech_segments": "speech_segments",
+    "speech_timing": "speech_timing",
+    "voice_features_long": "features_long",
+    "voice_series": "series",
+    "voice_cross_check": "cross_check",
+    "av_offsets": "av_offset",
+}
+"""What stands between a recording's name and `.parquet`, where a stage makes several tables."""
 _FLAGGING = ("quality", "face")
 
 _FROM_MEASURES = {
@@ -68,8 +76,9 @@ def files(lake: Path, table: str) -> list[Path]:
     """
     if table == "participants" or any(table == clinical.name for clinical in CLINICAL_TABLES):
         return [path for person in people(lake) if (path := lake / person / "clinical" / f"{table}.parquet").is_file()]
-    folder, ending = _FOLDERS[table], _ENDINGS.get(table, "parquet")
+    folder = _FOLDERS[table]
     found = (path for person in people(lake) for path in (lake / person / folder).glob("*.parquet"))
+    ending = f"{_ENDINGS[table]}.parquet" if table in _ENDINGS else "parquet"
     return sorted(path for path in found if path.name.partition(".")[2] == ending)
 
 

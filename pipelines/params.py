@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pipelines.errors import UserError
 from schemas.landing import CONSENT_SCOPES
 from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
+from schemas.voice import FEATURE_SET
 
 
 class Block(BaseModel):
@@ -170,6 +171,41 @@ class VoiceParams(Block):
     """One rate for all, since jitter and shimmer shift with it."""
     min_segment_s: float = Field(default=0.5, ge=0.1)
     """A shorter stretch of sound has no functionals: they would rest on a handful of frames."""
+    feature_sets: tuple[Literal["eGeMAPSv02", "GeMAPSv01b", "ComParE_2016", "emobase"], ...] = ("eGeMAPSv02",)
+    """openSMILE's sets: eGeMAPSv02 always, since the grid and recording_features are made of it; others long."""
+    levels: tuple[Literal["functionals", "lld"], ...] = ("functionals",)
+    """Of the further sets: functionals over each task, low-level descriptors each 10 ms."""
+    speech_on: float = Field(default=0.5, gt=0, lt=1)
+    """Speech begins at this probability."""
+    speech_off: float = Field(default=0.35, gt=0, lt=1)
+    """Speech ends below this probability."""
+    min_speech_s: float = Field(default=0.25, ge=0)
+    min_silence_s: float = Field(default=0.1, ge=0)
+    """Shorter silences do not end a stretch of speech."""
+    min_pause_s: float = Field(default=0.25, gt=0)
+    """Shorter silences between stretches are no pauses: closures of stops are as long."""
+    cross_check: Literal["none", "praat"] = "none"
+    """Another engine for pitch, jitter, shimmer, HNR and formants; praat needs the extra of that name (GPL-3)."""
+    pitch_floor_hz: float = Field(default=75.0, ge=30)
+    """Praat's range of pitch."""
+    pitch_ceiling_hz: float = Field(default=500.0, le=2000)
+    formant_ceiling_hz: float = Field(default=5500.0, gt=0)
+    """Where Praat looks for five formants: 5500 suits women, 5000 men."""
+
+    @field_validator("feature_sets")
+    @classmethod
+    def _the_wide_set(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if FEATURE_SET not in value or len(set(value)) != len(value):
+            raise ValueError(f"name {FEATURE_SET} and any further sets, each once")
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.pitch_floor_hz >= self.pitch_ceiling_hz:
+            raise ValueError("pitch_floor_hz must be below pitch_ceiling_hz")
+        if self.cross_check == "praat" and self.formant_ceiling_hz > self.sample_rate_hz / 2:
+            raise ValueError("formant_ceiling_hz must be at most half of sample_rate_hz")
+        return self
 
 
 class AlignParams(Block):

@@ -24,13 +24,13 @@ from schemas.expressions import AU_NEUTRAL, DERIVED
 from schemas.face import AU_FRAMES
 from schemas.features import AU_SUMMARIES, DYNAMICS
 from schemas.meta import DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
-from schemas.tables import LAKE_TABLES, TABLES, VIEWS
+from schemas.tables import LAKE_TABLES, PART_BY_PART, TABLES, VIEWS
 from schemas.voice import VOICE_FRAMES
 
 if TYPE_CHECKING:
     import duckdb
 
-_LONG = (AU_FRAMES, VOICE_FRAMES, ALIGNED_FRAMES)
+_LONG = (AU_FRAMES, VOICE_FRAMES, *PART_BY_PART, ALIGNED_FRAMES)
 """DuckDB reads these itself; they would fill the memory."""
 
 

@@ -14,6 +14,7 @@ from schemas.features import (
     calibrated_columns,
 )
 from schemas.people import WHOLE
+from schemas.speech import TIMING_IN_VIEW
 from schemas.voice import FEATURE_SET
 
 
@@ -151,6 +152,7 @@ def recording_features_sql(nrs_window_h: float) -> str:
     LEFT JOIN quality AS q USING (recording)
     LEFT JOIN main.au_summaries AS a ON a.recording = s.recording AND a.task = s.task
     LEFT JOIN main.voice_functionals AS v ON v.recording = s.recording AND v.task = s.task AND v.feature_set = '{FEATURE_SET}'
+    LEFT JOIN main.speech_timing AS t ON t.recording = s.recording AND t.task = s.task
     LEFT JOIN nearest_nrs AS n ON n.recording = r.recording
     LEFT JOIN last_analgesic AS d ON d.recording = r.recording
     ORDER BY r.recording, s.place"""  # noqa: S608 - names from schemas/ and a number
@@ -175,6 +177,7 @@ def _source(name: str) -> str:
         "q": QUALITY_COLUMNS,
         "a": tuple(name for name in AU_SUMMARIES.names if name not in ("recording", "task")),
         "v": VOICE_COLUMNS,
+        "t": TIMING_IN_VIEW,
         "n.o": NRS_COLUMNS,
     }
     alias = next((alias for alias, names in places.items() if name in names), "r")

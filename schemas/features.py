@@ -10,6 +10,7 @@ from schemas.expressions import AU_FRAMES_CALIBRATED, AU_NEUTRAL, GRADED
 from schemas.face import AU_FRAMES
 from schemas.people import OF_RECORDING, PARTICIPANTS, RECORDING, RECORDINGS, TASK_OR_WHOLE
 from schemas.quality import MEASURES
+from schemas.speech import SPEECH_TIMING, TIMING_IN_VIEW
 from schemas.voice import FUNCTIONALS, VOICE_FUNCTIONALS
 
 Summary = Literal["mean", "p95", "max", "share"]
@@ -159,6 +160,7 @@ RECORDING_FEATURES = Table(
         ),
         *(_optional(AU_SUMMARIES, name) for name in _AU_COLUMNS),
         *(_optional(VOICE_FUNCTIONALS, name) for name in VOICE_COLUMNS),
+        *(_optional(SPEECH_TIMING, name) for name in TIMING_IN_VIEW),
         *(
             _optional(CLINICAL_OBSERVATIONS, name,
                       meaning=f"{CLINICAL_OBSERVATIONS[name].meaning} From the nearest observation with nrs_now within the window of meta.dataset_version.")

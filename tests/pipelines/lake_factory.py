@@ -15,7 +15,15 @@ from schemas.core import Column, Table
 from schemas.face import AU_FRAMES
 from schemas.people import PARTICIPANTS
 from schemas.quality import MEASURES, QUALITY_MEASURES
+from schemas.speech import SPEECH_SEGMENTS, SPEECH_TIMING
 from schemas.voice import VOICE_FRAMES, VOICE_FUNCTIONALS
+from schemas.voice_sets import (
+    CROSS_CHECKED,
+    VOICE_CROSS_CHECK,
+    VOICE_FEATURES_LONG,
+    VOICE_FUNCTIONALS_SPEECH,
+    VOICE_SERIES,
+)
 
 DURATION_S = 8.0
 FPS = 25
@@ -38,6 +46,12 @@ FEATURES = {
     "au_frames": ("face", "{}.parquet"),
     "voice_frames": ("voice", "{}.parquet"),
     "voice_functionals": ("voice", "{}.functionals.parquet"),
+    "voice_functionals_speech": ("voice", "{}.functionals_speech.parquet"),
+    "speech_segments": ("voice", "{}.speech_segments.parquet"),
+    "speech_timing": ("voice", "{}.speech_timing.parquet"),
+    "voice_features_long": ("voice", "{}.features_long.parquet"),
+    "voice_series": ("voice", "{}.series.parquet"),
+    "voice_cross_check": ("voice", "{}.cross_check.parquet"),
     "aligned_frames": ("aligned", "{}.parquet"),
     "av_offsets": ("aligned", "{}.av_offset.parquet"),
 }
@@ -106,6 +120,21 @@ def write_recording(lake: Path, person: int, number: int, *, superseded: bool = 
     write_feature(lake, name, VOICE_FUNCTIONALS, [
         {"task": task, "start_s": start, "end_s": end, "feature_set": "eGeMAPSv02", "cause": None}
         for task, (start, end) in SPANS.items()
+    ])  # fmt: skip
+    for table in (VOICE_FUNCTIONALS_SPEECH, SPEECH_TIMING):
+        write_feature(lake, name, table, [
+            {"task": task, "start_s": start, "end_s": end, "cause": None} for task, (start, end) in SPANS.items()
+        ])  # fmt: skip
+    write_feature(lake, name, SPEECH_SEGMENTS, [{"stretch": 0, "start_s": 0.5, "end_s": 2.5}])
+    write_feature(lake, name, VOICE_FEATURES_LONG, [
+        {"task": "reading", "feature_set": "emobase", "feature": feature} for feature in ("F0_sma_max", "F0_sma_min")
+    ])  # fmt: skip
+    write_feature(
+        lake, name, VOICE_SERIES, [{"feature_set": "emobase", "feature": "F0_sma", "values": [0.0, 110.0, None]}]
+    )
+    write_feature(lake, name, VOICE_CROSS_CHECK, [
+        {"task": "reading", "feature": feature, "unit": each.unit, "value": 1.0, "cause": None}
+        for feature, each in CROSS_CHECKED.items()
     ])  # fmt: skip
     write_feature(lake, name, ALIGNED_FRAMES, [{"t_s": n / 25} for n in range(50)])
     write_feature(lake, name, AV_OFFSETS, [{"av_offset_s": 0.02, "cause": None}])

@@ -101,6 +101,21 @@ def test_the_file_holds_what_the_lake_holds(published: Path) -> None:
     assert dataset_summary(lake)["people"] == ask(published, "SELECT people FROM meta.dataset_version")[0][0]
 
 
+def test_what_follows_the_level_says_so_in_dictionary_and_comment(published: Path) -> None:
+    marked = ask(published, "SELECT column_name FROM meta.columns WHERE gain_sensitive AND table_name = 'voice_frames'")
+    assert ("Loudness_sma3",) in marked
+    assert len(marked) == 4
+    (comment,) = ask(published, """
+        SELECT comment FROM duckdb_columns() WHERE table_name = 'recording_features' AND column_name = 'loudness_sma3_amean'
+    """)[0]  # fmt: skip
+    assert str(comment).endswith("Gain-sensitive. [{loudness}]")
+
+
+def test_a_series_of_descriptors_can_be_unnested(published: Path) -> None:
+    rows = ask(published, f"SELECT unnest(values) FROM voice_series WHERE recording = '{FIRST}'")  # noqa: S608 - a made-up name
+    assert rows == [(0.0,), (110.0,), (None,)]
+
+
 def test_rows_stand_in_the_order_of_their_key(published: Path) -> None:
     rows = ask(published, "SELECT recording, frame FROM au_frames")
     assert rows == sorted(rows)
