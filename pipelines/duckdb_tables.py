@@ -22,17 +22,20 @@ def qualified(table: Table) -> str:
 
 _RISING = frozenset({"frame", "stretch", "timestamp_s", "t_s"})
 """Columns that count. DuckDB packs 1, 2, 3, … into the bytes 1, 2, 3, …, among them the text "1234567", and a search of
-the file's bytes for an identity must find nothing but identities: so these are not packed."""
+the file's bytes for an identity must find nothing but identities: so these are not packed. Nor are the texts of the
+schema `meta`, catalogues of which nearly each row has another: DuckDB writes them as places in a list, 1, 2, 3, …"""
 
 
 def create_sql(table: Table) -> str:
     """The statement that makes a table."""
     # Without PRIMARY KEY: the keys are checked before, and its index would double the file.
-    return f"CREATE TABLE {qualified(table)} ({', '.join(map(_column_sql, table))})"
+    catalogue = table.schema == "meta"
+    return f"CREATE TABLE {qualified(table)} ({', '.join(_column_sql(column, catalogue) for column in table)})"
 
 
-def _column_sql(column: Column) -> str:
-    packing = " USING COMPRESSION uncompressed" if column.name in _RISING else ""
+def _column_sql(column: Column, catalogue: bool) -> str:  # noqa: FBT001 - of a table, not a switch
+    listed = catalogue and column.type == "VARCHAR"
+    packing = " USING COMPRESSION uncompressed" if listed or column.name in _RISING else ""
     return f"{quoted(column.name)} {column.type}{packing}{'' if column.nullable else ' NOT NULL'}"
 
 

@@ -264,3 +264,16 @@ def test_columns_that_count_leave_no_run_of_digits_that_looks_like_an_identity(t
         connection.execute(create_sql(table))
         insert_frame(connection, table, rising)
     assert b"1234567" not in (tmp_path / "a.duckdb").read_bytes()
+
+
+def test_catalogues_leave_no_run_of_digits_that_looks_like_an_identity(tmp_path: Path) -> None:
+    # So many that their places in a list take a byte each.
+    names = [f"a column of the name {n}" for n in range(200)] * 2
+    rows = pl.DataFrame({"table_name": [f"table {n // 40}" for n in range(400)], "column_name": names})
+    columns = (Column("table_name", "VARCHAR", "."), Column("column_name", "VARCHAR", "."))
+    table = Table("catalogue", "column", "Columns.", columns, key=("column_name",), schema="meta")
+    with building(tmp_path / "a.duckdb", 500) as connection:
+        connection.execute("CREATE SCHEMA meta")
+        connection.execute(create_sql(table))
+        insert_frame(connection, table, rows)
+    assert b"1234567" not in (tmp_path / "a.duckdb").read_bytes()
