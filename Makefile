@@ -13,10 +13,10 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--no-header --no-annotate --extra demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow fuzz lint bench lock clean
+.PHONY: help setup demo test test-slow test-crash fuzz lint bench lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the pinned packages; quick where nothing has changed
 	@PYTHON='$(PYTHON)' .ci/setup
@@ -29,6 +29,9 @@ test: lint ## Lint, types and all tests
 
 test-slow: setup ## The tests that take minutes: whole erasures, killed at every step, and canaries
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m slow
+
+test-crash: setup ## Nights killed at every fault point and at 40 random times, one by one: about an hour
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m crash
 
 fuzz: setup ## Deliver N=1000 damaged files (SEED=1), night by night, and say which broke a rule
 	$(BIN)/python -m tests.fuzz --number '$(N)' --seed '$(SEED)'

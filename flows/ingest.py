@@ -199,7 +199,8 @@ def _publish(session: Session, validator: Workers) -> tuple[str, int | None]:
         return f"held back: {len(outcome.holding_back)} critical checks failed", None
     number = publish(outcome)
     if number is None:
-        return "nothing to publish", None
+        # It may be published by a run that was killed before it could copy it.
+        return ("nothing to publish" if _pushed(session) else "NOT_BACKED_UP"), None
     return ("published" if _pushed(session) else "published, NOT_BACKED_UP"), number
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipelines.durable import sync
+from pipelines.durable_steps import durable
 from pipelines.ledger import Ledger
 from pipelines.study import Study
 from pipelines.vault import Vault
@@ -136,6 +137,7 @@ class AuditLog:
         """
         self.append_all([Event(action, subject, detail or {})])
 
+    @durable("audit")
     def append_all(self, events: Iterable[Event]) -> None:
         """Enter several events at once, in their order."""
         with self._lock:

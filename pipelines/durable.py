@@ -6,22 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.durable_steps import name_of_caller
+from pipelines.faultpoints import fault_point
 
-def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
+
+def write_durably(path: Path, content: bytes, mode: int = 0o644, step: str | None = None) -> None:
     """Write a file under a temporary name beside it, flush it to the disk, then rename it into place.
 
     Args:
         path: where; its folder is made.
         content: the whole file.
         mode: its permissions, set before it gets its name.
+        step: what the fault points around it are called; else as the caller is.
     """
-    with written_durably(path, mode) as temporary:
+    with written_durably(path, mode, step) as temporary:
         temporary.write_bytes(content)
 
 
 @contextmanager
-def written_durably(path: Path, mode: int = 0o644) -> Iterator[Path]:
+def written_durably(path: Path, mode: int = 0o644, step: str | None = None) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to `path` once it is on the disk, or remove it on an error."""
+    what = step or name_of_caller()
+    fault_point(f"{what}.before")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     os.close(handle)
@@ -30,11 +36,13 @@ def written_durably(path: Path, mode: int = 0o644) -> Iterator[Path]:
         yield temporary
         temporary.chmod(mode)
         sync(temporary)
+        fault_point(f"{what}.written")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+    fault_point(f"{what}.after")
 
 
 def sync(path: Path) -> None:

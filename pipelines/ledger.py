@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines.durable_steps import durable
 from pipelines.errors import Reason, UserError
 from pipelines.ledger_schema import SCHEMA
 from pipelines.seal import SealedConnection, refuse_broken
@@ -163,6 +164,7 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM deliveries WHERE sha256 = ? ORDER BY rowid", (sha256,)).fetchall()
         return [_delivery(row) for row in rows]
 
+    @durable("ledger")
     def enter(self, entry: Delivery) -> None:
         """Enter a delivery, or renew it under its id.
 
@@ -188,14 +190,17 @@ class Ledger:
             [(Fate.DEFERRED, json.dumps([["RELEASED", ""]]), at, delivery) for delivery in deliveries],
         )
 
+    @durable("ledger")
     def forget_unread(self, name_digest: str) -> None:
         """Drop the delivery under a name that was never read whole: it turned out to be one known before."""
         self._db.execute("DELETE FROM deliveries WHERE name_digest = ? AND sha256 IS NULL", (name_digest,))
 
+    @durable("ledger")
     def forget(self, delivery: str) -> None:
         """Drop a delivery that turned out to be no delivery of its own: a sidecar whose media came, a mended folder."""
         self._db.execute("DELETE FROM deliveries WHERE delivery = ?", (delivery,))
 
+    @durable("ledger")
     def decide(self, delivery: str, fate: Fate, reasons: Iterable[Reason], at: str) -> None:
         """Give a delivery its fate."""
         encoded = json.dumps([list(reason) for reason in reasons])
@@ -210,6 +215,7 @@ class Ledger:
 
     # --- rows of delivered tables ---
 
+    @durable("ledger")
     def record_rows(self, table: str, rows: Iterable[tuple[str, str | None, str, str | None]]) -> None:
         """Enter the fates of a table's rows: (digest, pseudonym, fate, code)."""
         self._db.executemany(
@@ -218,6 +224,7 @@ class Ledger:
             [(table, *row) for row in rows],
         )
 
+    @durable("ledger")
     def record_refused(self, table: str, rows: Iterable[tuple[str, str, int, str]], at: str) -> None:
         """Enter where a table's refused rows stand: (digest, delivery, line, what was found, without any value)."""
         self._db.executemany(
@@ -268,16 +275,19 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM units")
         return {(row["recording"], row["stage"]): (row["key"], row["sha256"]) for row in rows}
 
+    @durable("ledger")
     def finish_unit(self, recording: str, stage: str, key: str, sha256: str) -> None:
         """Enter that a unit is done."""
         self._db.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?)", (recording, stage, key, sha256))
 
+    @durable("ledger")
     def forget_units(self, recording: str) -> None:
         """Forget a recording's units."""
         self._db.execute("DELETE FROM units WHERE recording = ?", (recording,))
 
     # --- persons whose folder changed since the last version ---
 
+    @durable("ledger")
     def mark_dirty(self, *participants: str) -> None:
         """Note, before it is done, that persons' folders change."""
         self._db.executemany("INSERT OR IGNORE INTO dirty VALUES (?)", [(each,) for each in participants])
@@ -286,12 +296,14 @@ class Ledger:
         """Whose folders changed since the last version, sorted."""
         return [row["participant"] for row in self._db.execute("SELECT participant FROM dirty ORDER BY participant")]
 
+    @durable("ledger")
     def clear_dirty(self) -> None:
         """A version has it all."""
         self._db.execute("DELETE FROM dirty")
 
     # --- persons who took back their consent, and persons who are erased ---
 
+    @durable("ledger")
     def note_withdrawn(self, participants: Iterable[str]) -> None:
         """Enter who is to be erased, in place of who was noted before."""
         with self.transaction():
@@ -353,10 +365,12 @@ class Ledger:
 
     # --- sums of files whose bytes nothing else knows ---
 
+    @durable("ledger")
     def note_sum(self, path: str, sha256: str) -> None:
         """Enter the SHA-256 of a file, by its path in the study."""
         self._db.execute("INSERT OR REPLACE INTO sums VALUES (?, ?)", (path, sha256))
 
+    @durable("ledger")
     def forget_sum(self, path: str) -> None:
         """Forget the SHA-256 of a file that changes or goes."""
         self._db.execute("DELETE FROM sums WHERE path = ?", (path,))
@@ -376,12 +390,14 @@ class Ledger:
 
     # --- versions and runs ---
 
+    @durable("ledger")
     def publish_version(self, number: int, git_commit: str, recordings: Iterable[str], at: str) -> None:
         """A version is out: so are its recordings."""
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, NULL)", (number, git_commit, at))
             self.settle(recordings, at)
 
+    @durable("ledger")
     def settle(self, recordings: Iterable[str], at: str) -> None:
         """These recordings are in the current version: so are the deliveries that became them."""
         published = set(recordings)
@@ -390,6 +406,7 @@ class Ledger:
                 kept = [reason for reason in entry.reasons if FAULTS[reason.code].effect is Effect.FLAG]
                 self.decide(entry.delivery, Fate.PUBLISHED, kept, at)
 
+    @durable("ledger")
     def mark_pushed(self, at: str) -> None:
         """The remote has all versions so far."""
         self._db.execute("UPDATE versions SET pushed_at = ? WHERE pushed_at IS NULL", (at,))
@@ -398,16 +415,23 @@ class Ledger:
         """All published versions, oldest first."""
         return [dict(row) for row in self._db.execute("SELECT * FROM versions ORDER BY number")]
 
+    @durable("ledger")
     def begin_run(self, at: str) -> int:
         """Enter the begin of a run; returns its number."""
         return int(self._db.execute("INSERT INTO runs (started_at) VALUES (?)", (at,)).lastrowid or 0)
 
+    @durable("ledger")
     def end_run(self, run: int, outcome: str, fingerprint: str | None, at: str) -> None:
         """Enter the end of a run, and of which state of code and parameters it was a whole one."""
         self._db.execute(
             "UPDATE runs SET finished_at = ?, outcome = ?, fingerprint = ? WHERE rowid = ?",
             (at, outcome, fingerprint, run),
         )
+
+    def was_interrupted(self) -> bool:
+        """Whether the run that began last has not ended: asked before another one begins, it was killed."""
+        row = self._db.execute("SELECT finished_at FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
+        return row is not None and row["finished_at"] is None
 
     def last_run(self) -> dict[str, Any] | None:
         """The last run that ended, or None."""

@@ -95,6 +95,8 @@ class Measuring:
                 source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
                 done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
+            with self._lock:
+                take_out(self.desk, recording)
             self._set_aside(accepted.delivery, Reason(error.code, error.detail), accepted.sidecar)
             return None
         if accepted.supersedes is not None:
@@ -116,8 +118,9 @@ class Measuring:
         except Rejection as error:
             return self._refused(recording, accepted, [Reason(error.code, error.detail)])
         with self._lock:
-            self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+            # The flags first: what is finished is not looked at again.
             self._flag(recording, done.reasons)
+            self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
         refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
         return not refused or self._refused(recording, accepted, refused)
 

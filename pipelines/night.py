@@ -17,6 +17,7 @@ from pipelines.erase import Eraser
 from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
 from pipelines.errors import PainLakeError, Reason, TemporaryError, in_short
+from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
 from pipelines.ledger import Ledger
 from pipelines.measuring import Measuring
@@ -156,10 +157,15 @@ class Night:
 
     def clean_up(self) -> None:
         """Remove what a killed run left half written, and settle which recordings are current."""
-        removed = sum(remove_partials(f) for f in (self.study.lake, self.study.state, self.study.warehouse))
+        study = self.study
+        folders = (study.lake, study.state, study.warehouse, study.reports, study.vault)
+        removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
         if removed:
-            log.info("removed %d half-written files of an earlier run", removed)
-        settle_superseded(self.study.lake, self.ledger)
+            log.info("removed %d half-written files and locks of an earlier run", removed)
+        # An erasure takes its person out of the records itself, and goes on from there.
+        if self.ledger.was_interrupted() and not unfinished(study):
+            restore_records(self.repository)
+        settle_superseded(study.lake, self.ledger)
 
     def finish_erasures(self) -> None:
         """Go on with erasures that were not finished; what must wait (a remote that is away) is told as a failure.

@@ -57,9 +57,10 @@ def pseudonymise(source: Source, recording: Recording, recipient: str, lake: Pat
     folder = recordings_folder(lake, recording.participant)
     sealed, sidecar = folder / f"{done.recording}.age", folder / f"{done.recording}.json"
     if not (sealed.is_file() and sidecar.is_file() and Recording.read(sidecar) == done):
-        write_durably(sealed, pyrage.encrypt(stripped.media, [pyrage.x25519.Recipient.from_str(recipient)]))
+        sealed_for_person = pyrage.encrypt(stripped.media, [pyrage.x25519.Recipient.from_str(recipient)])
+        write_durably(sealed, sealed_for_person, step="lake.recording")
         # The sidecar comes last: what has one is whole.
-        write_durably(sidecar, done.to_json())
+        write_durably(sidecar, done.to_json(), step="lake.sidecar")
     return done
 
 

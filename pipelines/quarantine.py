@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.audit import AuditLog
 from pipelines.durable import write_durably
+from pipelines.durable_steps import durable
 from pipelines.ledger import Delivery, Ledger
 from pipelines.vault import Vault
 
@@ -63,6 +64,7 @@ class Quarantine:
             sidecar = archive.read("sidecar") if "sidecar" in archive.namelist() else None
             return archive.read("name").decode(errors="surrogateescape"), archive.read("content"), sidecar
 
+    @durable("quarantine")
     def drop(self, delivery: str) -> None:
         """Forget a kept delivery once it is accepted."""
         self._forget_sum(delivery)

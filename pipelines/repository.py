@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipelines.durable import write_durably
+from pipelines.durable_steps import durable_step
 from pipelines.errors import PainLakeError
 
 _TAG = re.compile(r"dataset-v(\d{4,})")
@@ -29,6 +30,11 @@ class Repository:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @property
+    def root(self) -> Path:
+        """The study's folder."""
+        return self._root
+
     def create(self, remote: str | None) -> None:
         """Make the repository, with a DVC remote if one is named, and commit what is there."""
         self.git("init", "--quiet", "--initial-branch", "main")
@@ -41,27 +47,38 @@ class Repository:
     @property
     def has_remote(self) -> bool:
         """Whether a second copy is kept anywhere."""
+        return self.remote is not None
+
+    @property
+    def remote(self) -> str | None:
+        """The name of the remote where a second copy is kept."""
         # Read, not asked for: a night with nothing new should not wait for DVC to start.
-        config = configparser.ConfigParser()
+        config = configparser.ConfigParser(interpolation=None)
         config.read([self._root / ".dvc" / "config", self._root / ".dvc" / "config.local"], encoding="utf-8")
-        return config.has_option("core", "remote")
+        return config.get("core", "remote", fallback=None)
 
     def add(self, paths: Sequence[Path]) -> None:
         """Put folders that come from landing under DVC."""
-        if paths:
+        if not paths:
+            return
+        with durable_step("repository.add"):
             self.dvc("add", *[str(path.relative_to(self._root)) for path in paths])
 
     def accept(self, stages: Sequence[str]) -> None:
         """Enter the outputs of stages as they are, as if DVC itself had run them."""
-        if stages:
+        if not stages:
+            return
+        with durable_step("repository.accept"):
             self.dvc("commit", "--force", *stages)
 
     def commit(self, message: str) -> str | None:
         """Commit everything that git knows of; returns the commit, or None where nothing changed."""
-        self.git("add", "--all")
+        with durable_step("repository.stage"):
+            self.git("add", "--all")
         if not self.git("status", "--porcelain").strip():
             return None
-        self.git(*self._author(), "commit", "--quiet", "--message", message)
+        with durable_step("repository.commit"):
+            self.git(*self._author(), "commit", "--quiet", "--message", message)
         return self.head()
 
     def _author(self) -> list[str]:
@@ -88,7 +105,8 @@ class Repository:
 
     def tag(self, number: int, message: str) -> None:
         """Name the commit that stands as a dataset version."""
-        self.git(*self._author(), "tag", "--annotate", "--force", tag_name(number), "--message", message)
+        with durable_step("repository.tag"):
+            self.git(*self._author(), "tag", "--annotate", "--force", tag_name(number), "--message", message)
 
     def commit_of(self, number: int) -> str:
         """The commit of a version."""
@@ -101,7 +119,8 @@ class Repository:
 
     def push(self) -> None:
         """Copy the current version's objects to the remote."""
-        self.dvc("push")
+        with durable_step("repository.push"):
+            self.dvc("push")
 
     def texts_in_history(self, paths: re.Pattern[str]) -> Iterator[tuple[str, str]]:
         """Every text that tracked files ever had, on any branch, tag or the reflog, and the texts as they stand.

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pipelines.desk import Desk
+from pipelines.durable_steps import durable
 from pipelines.errors import Reason, Rejection
+from pipelines.faultpoints import fault_point
 from pipelines.ledger import Delivery
 from pipelines.pseudonymise import recording_or_none, recordings_folder
 from pipelines.recording import Recording
@@ -72,11 +74,13 @@ def keep_bytes(desk: Desk, entry: Delivery, sidecar: bytes | None = None) -> boo
     return True
 
 
+@durable("lake")
 def take_out(desk: Desk, recording: Recording) -> None:
     """Remove a recording that no version has from the lake."""
     folder = recordings_folder(desk.lake, recording.participant)
     # The sidecar first: without it the rest is not there for any reader.
     (folder / f"{recording.recording}.json").unlink(missing_ok=True)
+    fault_point("lake.take_out.sidecar")
     (folder / f"{recording.recording}.age").unlink(missing_ok=True)
     for stage in MEDIA_STAGES:
         for path in stage.files(desk.lake, recording):

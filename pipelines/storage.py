@@ -315,6 +315,36 @@ class S3Objects:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + below)
             return {entry["Key"].removeprefix(self._prefix) for page in pages for entry in page.get("Contents", [])}
 
+    def has(self, name: str) -> bool:
+        """Whether an object can be read now. Threads may call this at once."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
+
+        with self._asked() as client:
+            try:
+                client.head_object(Bucket=self._bucket, Key=self._prefix + name)
+            except ClientError as error:
+                if _code(error) in {"NoSuchKey", "404"}:
+                    return False
+                raise
+        return True
+
+    def write(self, name: str, source: Path) -> None:
+        """Copy a file to the bucket, in parts where it is large, with a checksum that S3 checks.
+
+        Threads may call this at once.
+        """
+        from boto3.exceptions import S3UploadFailedError  # noqa: PLC0415 - as above
+
+        options = {"ChecksumAlgorithm": "SHA256"}
+        for ours, theirs in (("sse", "ServerSideEncryption"), ("sse_kms_key_id", "SSEKMSKeyId")):
+            if ours in self._settings:
+                options[theirs] = self._settings[ours]
+        with self._asked() as client:
+            try:
+                client.upload_file(str(source), self._bucket, self._prefix + name, ExtraArgs=options)
+            except S3UploadFailedError as error:
+                raise TemporaryError(f"the remote s3://{self._bucket}/{self._prefix} fails: {error}") from error
+
     def md5(self, name: str) -> str | None:
         """The MD5 of an object's newest bytes, read piece by piece; None where it is gone, or does not come whole.
 

@@ -6,11 +6,13 @@ Cache and remotes have one layout: `files/md5/ab/cdef…`; a folder's object end
 import configparser
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pipelines.durable import written_durably
 from pipelines.errors import UserError
 from pipelines.storage import S3Objects
 from pipelines.study import Study
@@ -28,6 +30,12 @@ class Store(Protocol):
 
     def read(self, oid: str) -> bytes | None:
         """An object's bytes, or None where it is not there."""
+
+    def has(self, oid: str) -> bool:
+        """Whether an object can be read now. Threads may call this at once."""
+
+    def write(self, oid: str, source: Path) -> None:
+        """Copy an object here from a file whose hash is right. Threads may call this at once."""
 
     def objects(self) -> set[str]:
         """The hashes of all objects."""
@@ -70,6 +78,15 @@ class FolderStore:
             return self.path(oid).read_bytes()
         except FileNotFoundError:
             return None
+
+    def has(self, oid: str) -> bool:
+        """Whether an object is there."""
+        return self.path(oid).is_file()
+
+    def write(self, oid: str, source: Path) -> None:
+        """Copy an object here."""
+        with written_durably(self.path(oid), mode=0o444) as temporary:
+            shutil.copyfile(source, temporary)
 
     def objects(self) -> set[str]:
         """The hashes of all objects."""
@@ -121,6 +138,14 @@ class S3Store:
     def read(self, oid: str) -> bytes | None:
         """An object's newest bytes."""
         return self.bucket.read(_key(oid))
+
+    def has(self, oid: str) -> bool:
+        """Whether an object can be read now."""
+        return self.bucket.has(_key(oid))
+
+    def write(self, oid: str, source: Path) -> None:
+        """Copy an object here, in parts where it is large."""
+        self.bucket.write(_key(oid), source)
 
     def objects(self) -> set[str]:
         """The hashes of all objects of which any version is left."""

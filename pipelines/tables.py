@@ -70,17 +70,25 @@ def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
     if isinstance(registered, bytes):
         _enrol_all(desk, tables["participants"], registered)
     changed: set[str] = set()
+    entries = []
     for name in _READING_ORDER:
         # What is older goes first, and yields to what has been taken in since.
         for kept in again:
             if kept.table == name:
-                changed |= _give_fate(desk, tables[name], kept.entry, kept.content, yields=True)
+                entry, of_table = _give_fate(desk, tables[name], kept.entry, kept.content, yields=True)
+                entries.append(entry)
+                changed |= of_table
         if name in files:
-            changed |= _take(desk, tables[name], files[name], read[name])
+            entry, of_table = _take(desk, tables[name], files[name], read[name])
+            entries.append(entry)
+            changed |= of_table
         desk.vault.save()
     # Not in the order of participants.csv, which the files' times would show to whoever sees the lake.
     everyone = sorted(desk.vault.people, key=lambda person: person.pseudonym)
     changed |= {person.pseudonym for person in everyone if _write_participant(desk, person)}
+    # Last of all: once they are entered, no run reads these files again.
+    for entry in entries:
+        desk.ledger.enter(entry)
     return sorted(changed)
 
 
@@ -137,8 +145,8 @@ def _enrolled(row: Row) -> date | None:
     return enrolled if sound and isinstance(enrolled, date) else None
 
 
-def _take(desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | Rejection) -> set[str]:
-    """Give a table that lies in the landing zone, and its rows, their fates; returns whose data changed."""
+def _take(desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | Rejection) -> tuple[Delivery, set[str]]:
+    """Give the rows of a table that lies in the landing zone their fates; gives its own entry, and whose data changed."""
     sha256 = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else None
     delivery = desk.vault.label("delivery", file.path, sha256 or "", length=12)
     desk.vault.remember_name(delivery, file.path)
@@ -158,12 +166,13 @@ def _take(desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | 
     if effect is Effect.QUARANTINE:
         desk.quarantine.keep(delivery, file.path, b"")
         entry = replace(entry, sha256="", fate=Fate.QUARANTINED)
-    desk.ledger.enter(replace(entry, reasons=(reason,)))
-    return set()
+    return replace(entry, reasons=(reason,)), set()
 
 
-def _give_fate(desk: Desk, table: DeliveredTable, entry: Delivery, content: bytes, *, yields: bool = False) -> set[str]:
-    """Give a table and its rows their fates; with `yields`, its rows replace none that are there."""
+def _give_fate(
+    desk: Desk, table: DeliveredTable, entry: Delivery, content: bytes, *, yields: bool = False
+) -> tuple[Delivery, set[str]]:
+    """Give a table's rows their fates; with `yields`, they replace none that are there. Gives entry and changes."""
     name = desk.vault.name_of(entry.delivery) or ""
     known = desk.ledger.find(entry.delivery)
     try:
@@ -173,11 +182,9 @@ def _give_fate(desk: Desk, table: DeliveredTable, entry: Delivery, content: byte
         if known is not None and known.reasons == reasons:
             entry = replace(entry, decided_at=known.decided_at)
         desk.quarantine.keep(entry.delivery, name, without_erased_lines(content, desk.vault))
-        desk.ledger.enter(replace(entry, fate=Fate.QUARANTINED, reasons=reasons))
-        return set()
+        return replace(entry, fate=Fate.QUARANTINED, reasons=reasons), set()
     changed = _Rows(desk, table, yields=yields).take(rows, entry.delivery, name)
-    desk.ledger.enter(replace(entry, fate=Fate.PUBLISHED, reasons=()))
-    return changed
+    return replace(entry, fate=Fate.PUBLISHED, reasons=()), changed
 
 
 class _Rows:

@@ -305,7 +305,9 @@ class Vault:
 
     def _write(self, content: dict[str, Any]) -> None:
         recipient = pyrage.x25519.Identity.from_str(self._key).to_public()
-        write_durably(self._folder / _FILE, pyrage.encrypt(json.dumps(content).encode(), [recipient]), mode=0o600)
+        write_durably(
+            self._folder / _FILE, pyrage.encrypt(json.dumps(content).encode(), [recipient]), 0o600, "vault.save"
+        )
 
 
 def _sealed(folder: Path) -> bytes:

@@ -47,7 +47,7 @@ class Person:
         for scope in scopes:
             events = sorted((e for e in self.consent if e.scope == scope), key=lambda event: event.at)
             before = [e for e in events if datetime.fromisoformat(e.at) <= at]
-            until_now = [e for e in events if datetime.fromisoformat(e.at) <= now]
+            until_now = [e for e in events if _is_heard(e, now)]
             if not before:
                 return f"no consent of scope {scope} before the recording"
             if before[-1].status != "given":
@@ -63,9 +63,17 @@ class Person:
             scopes: the scopes needed.
             now: the time of the decision (aware).
         """
-        heard = sorted((e for e in self.consent if datetime.fromisoformat(e.at) <= now), key=lambda event: event.at)
+        heard = sorted((e for e in self.consent if _is_heard(e, now)), key=lambda event: event.at)
         latest = {event.scope: event.status for event in heard}
         return any(latest.get(scope) == "withdrawn" for scope in scopes)
+
+
+def _is_heard(event: ConsentEvent, now: datetime) -> bool:
+    """Whether an event counts now. A withdrawal does from when it is known, whatever its time says.
+
+    A clock of ours that went backwards must not give back what a person has taken.
+    """
+    return event.status == "withdrawn" or datetime.fromisoformat(event.at) <= now
 
 
 @dataclass(frozen=True, slots=True)

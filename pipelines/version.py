@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from pipelines.backup import complete
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError, TemporaryError
 from pipelines.faultpoints import fault_point
@@ -114,8 +115,14 @@ class Versioning:
         """
         if not self.to_push():
             return
+        known = self.ledger.versions()
+        waiting = [version["number"] for version in known if version["pushed_at"] is None]
+        had = max((version["number"] for version in known if version["pushed_at"] is not None), default=None)
         try:
             self.repository.push()
+            copied = complete(self.study, self.repository, waiting, had)
+            if copied:
+                log.info("%d objects that DVC had passed over were copied to the remote", copied)
         except PainLakeError as error:
             log.warning("NOT_BACKED_UP: %s", error)
             raise TemporaryError(f"NOT_BACKED_UP: {error}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.durable import sync, written_durably
+from pipelines.durable_steps import durable, durable_step
 from pipelines.errors import PainLakeError, UserError
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def new_file(target: Path) -> Iterator[Path]:
             log.unlink(missing_ok=True)
 
 
+@durable("warehouse")
 def make_current(file: Path) -> None:
     """Point the link `current` at a file of the same folder; a reader sees the old one or the new one."""
     link = file.parent / CURRENT
@@ -100,7 +102,8 @@ def remove_older(warehouse: Path, keep: int) -> list[str]:
     current = (warehouse / CURRENT).resolve()
     removed = [numbered[number] for number in sorted(numbered)[:-keep] if numbered[number].resolve() != current]
     for path in removed:
-        path.unlink()
+        with durable_step("warehouse.remove_older"):
+            path.unlink()
     return [path.name for path in removed]
 
 

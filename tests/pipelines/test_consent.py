@@ -39,7 +39,8 @@ def verdict(who: Person) -> str | None:
         ([(BEFORE, "given"), (SINCE, "withdrawn")], "NO_CONSENT: consent of scope recording has been withdrawn since"),
         ([(SINCE, "withdrawn"), (BEFORE, "given")], "NO_CONSENT: consent of scope recording has been withdrawn since"),
         ([(BEFORE, "given"), (SINCE, "expired")], None),
-        ([(BEFORE, "given"), (TO_COME, "withdrawn")], None),
+        ([(BEFORE, "given"), (TO_COME, "withdrawn")], "NO_CONSENT: consent of scope recording has been withdrawn since"),
+        ([(BEFORE, "given"), (TO_COME, "expired")], None),
         ([(BEFORE, "expired"), (SINCE, "given")], "NO_CONSENT: consent of scope recording was expired before the recording"),
     ],
 )  # fmt: skip

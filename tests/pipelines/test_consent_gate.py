@@ -74,8 +74,10 @@ class Inline:
         [("given", BEFORE, ("ai_research", "sharing"))],
         [("given", SINCE, BOTH)],
         [("given", BEFORE, BOTH), ("withdrawn", SINCE, ("ai_research",))],
+        [("given", BEFORE, BOTH), ("withdrawn", TO_COME, BOTH)],
     ],
-    ids=["none", "withdrawn", "withdrawn before", "expired before", "one scope", "other scope", "later", "withdrawn later"],
+    ids=["none", "withdrawn", "withdrawn before", "expired before", "one scope", "other scope", "later", "withdrawn later",
+         "withdrawn at a time to come"],
 )  # fmt: skip
 def test_without_consent_no_decoder_runs(
     study: LightStudy, hospital: Hospital, decoded: list[object], events: Events
@@ -93,7 +95,7 @@ def test_without_consent_no_decoder_runs(
 @pytest.mark.parametrize("events", [
     [("given", BEFORE, BOTH)],
     [("given", BEFORE, BOTH), ("expired", SINCE, BOTH)],
-    [("given", BEFORE, BOTH), ("withdrawn", TO_COME, BOTH)],
+    [("given", BEFORE, BOTH), ("expired", TO_COME, BOTH)],
 ])  # fmt: skip
 def test_with_consent_one_does(study: LightStudy, hospital: Hospital, decoded: list[object], events: Events) -> None:
     hospital.register()

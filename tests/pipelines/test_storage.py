@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.errors import Rejection, TemporaryError, UserError
-from pipelines.storage import FolderLanding, S3Landing, open_landing
+from pipelines.storage import FolderLanding, S3Landing, S3Objects, open_landing
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -132,6 +132,15 @@ def test_a_bucket_lists_what_is_below_its_prefix(s3: "S3Client", prefix: str) ->
     found = S3Landing("hospital", prefix).files()
     assert [(file.path, file.size, file.regular) for file in found] == [("a/c.mp4", 4, True), ("b.mp4", 4, True)]
     assert all(file.modified_at.tzinfo is not None for file in found)
+
+
+def test_a_file_is_copied_to_a_bucket_and_can_be_read_there(s3: "S3Client", tmp_path: Path) -> None:
+    (tmp_path / "object").write_bytes(b"film")
+    objects = S3Objects("hospital", "store", {})
+    assert not objects.has("files/md5/ab/c")
+    objects.write("files/md5/ab/c", tmp_path / "object")
+    assert objects.has("files/md5/ab/c")
+    assert s3.get_object(Bucket="hospital", Key="store/files/md5/ab/c")["Body"].read() == b"film"
 
 
 def test_more_than_a_page_of_objects_is_listed(s3: "S3Client") -> None:

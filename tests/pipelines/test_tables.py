@@ -257,6 +257,22 @@ def test_a_killed_intake_taken_up_again_gives_the_same(study: LightStudy, hospit
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_table_is_entered_when_all_that_it_gives_is_in_the_lake_and_not_before(
+    study: LightStudy, hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    hospital.admit()
+    hospital.score("4")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(study.ledger), "enter", killed)
+        with pytest.raises(KeyboardInterrupt):
+            study.land()
+    assert lake_table(study, "participants").height == 1
+    assert study.look().tables_changed
+
+
 def test_tables_are_found_by_name_and_links_are_not(study: LightStudy, hospital: Hospital) -> None:
     hospital.score("4")
     (study.landing.root / "consent.csv").symlink_to(study.landing.root / "clinical.csv")

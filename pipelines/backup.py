@@ -1,0 +1,68 @@
+"""Whether the remote truly has the versions that wait for it, and the missing objects copied there by ourselves.
+
+`dvc push` sends what stands now: of an earlier version that waited for a remote that was away it sends nothing. And
+after a killed run it was seen to end well with objects left out. So its exit code is not taken for a copy.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from pipelines.erase_objects import outputs_at, owners
+from pipelines.errors import TemporaryError
+from pipelines.in_parallel import in_parallel
+from pipelines.repository import Repository, tag_name
+from pipelines.stores import Store, Stores, md5_of, stores_of
+from pipelines.study import Study
+from pipelines.tombstone import read_tombstones
+
+_THREADS = 16
+
+
+def complete(study: Study, repository: Repository, waiting: Sequence[int], had: int | None) -> int:
+    """Copy to the default remote what it lacks of versions, from DVC's cache.
+
+    Args:
+        study: the study.
+        repository: its repository.
+        waiting: the numbers of the versions.
+        had: the last version that the remote has whole; what it has is not looked for again.
+
+    Returns:
+        How many objects were copied.
+
+    Raises:
+        TemporaryError: the remote still lacks an object, since the cache has it no more, or not whole.
+        PainLakeError: the remote cannot be reached.
+    """
+    stores = stores_of(study)
+    remote = next((store for store in stores.remotes if store.name == f"remote {repository.remote}"), None)
+    if remote is None:
+        # Of another kind than folders and S3: DVC's word is all there is.
+        return 0
+    erased = {each.pseudonym for each in read_tombstones(study.lake)}
+    of_waiting = _objects(repository, stores, waiting, erased)
+    known = _objects(repository, stores, [] if had is None else [had], erased)
+    lacking = [oid for oid, has in in_parallel(remote.has, sorted(of_waiting - known), _THREADS) if not has]
+    # A folder's object says that its files are there: it comes last, as with DVC itself.
+    files = [oid for oid in lacking if not oid.endswith(".dir")]
+    folders = [oid for oid in lacking if oid.endswith(".dir")]
+    for group in (files, folders):
+        _copy(stores, remote, group)
+    return len(lacking)
+
+
+def _objects(repository: Repository, stores: Stores, versions: Iterable[int], erased: set[str]) -> set[str]:
+    outputs = {output for number in versions for output in outputs_at(repository, tag_name(number))}
+    return set(owners((each for each in outputs if each.person not in erased), stores)[0])
+
+
+def _copy(stores: Stores, remote: Store, oids: Sequence[str]) -> None:
+    def send(oid: str) -> bool:
+        path = stores.cache.path(oid)
+        whole = path.is_file() and md5_of(path) == oid.removesuffix(".dir")
+        if whole:
+            remote.write(oid, path)
+        return whole
+
+    lost = [oid for oid, sent in in_parallel(send, oids, _THREADS) if not sent]
+    if lost:
+        raise TemporaryError(f"{len(lost)} objects are neither at the {remote.name} nor whole in the cache: `verify`")

@@ -1,0 +1,61 @@
+"""What a night does before anything else: it clears up what a killed one left."""
+
+from pathlib import Path
+
+from pipelines.ledger import Ledger
+from pipelines.night import Night
+from pipelines.repository import Repository
+from tests.pipelines.landing_factory import LightStudy
+
+
+def cleared(study: LightStudy) -> None:
+    night = Night.open(study.study)
+    night.clean_up()
+    night.close()
+
+
+def test_half_written_files_are_removed_wherever_a_night_writes(study: LightStudy) -> None:
+    paths = study.study
+    written = (paths.lake / "P000000001" / "face", paths.quarantine, paths.warehouse, paths.reports, paths.vault)
+    for folder in written:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".file.x1y2z3.partial").touch()
+        (folder / "whole").touch()
+    cleared(study)
+    assert list(paths.root.rglob("*.partial")) == []
+    assert [(folder / "whole").exists() for folder in written] == [True] * len(written)
+
+
+def record(study: LightStudy) -> Path:
+    """A record of DVC that is as committed, and then cut off."""
+    repository = Repository(study.study.root)
+    repository.git("init", "--quiet", "--initial-branch", "main")
+    path = study.study.root / "dvc.lock"
+    path.write_text("stages:\n  quality: 1\n", encoding="utf-8")
+    repository.git("add", "dvc.lock")
+    repository.git("-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "--quiet", "--message", "record")
+    path.write_text("stages:\n  qual", encoding="utf-8")
+    return path
+
+
+def test_records_are_put_back_after_a_run_that_did_not_end(study: LightStudy) -> None:
+    path = record(study)
+    study.ledger.begin_run("2026-06-01T12:00:00+00:00")
+    assert study.ledger.was_interrupted()
+    cleared(study)
+    assert path.read_text(encoding="utf-8") == "stages:\n  quality: 1\n"
+
+
+def test_records_are_left_as_somebody_changed_them_after_a_run_that_ended(study: LightStudy) -> None:
+    path = record(study)
+    run = study.ledger.begin_run("2026-06-01T12:00:00+00:00")
+    study.ledger.end_run(run, "published", None, "2026-06-01T12:05:00+00:00")
+    assert not study.ledger.was_interrupted()
+    cleared(study)
+    assert path.read_text(encoding="utf-8") == "stages:\n  qual"
+
+
+def test_a_ledger_without_runs_was_not_interrupted(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    assert not ledger.was_interrupted()
+    ledger.close()
