@@ -108,7 +108,7 @@ class HospitalMachine(RuleBasedStateMachine):
         self.tables["participants"].append({"participant_id": person, **facts})
         self._write_table("participants")
 
-    @rule(person=st.sampled_from(PEOPLE), status=st.sampled_from(["given", "withdrawn"]))
+    @rule(person=st.sampled_from(PEOPLE), status=st.sampled_from(["given", "given", "withdrawn"]))
     def consent(self, person: str, status: str) -> None:
         """Each event is later than all before; the recordings are of 15 March."""
         self.events += 1
@@ -146,6 +146,13 @@ class HospitalMachine(RuleBasedStateMachine):
     def film(self, path: str, content: str) -> None:
         """A delivery as it should be."""
         self.deliver(path, content, RIGHT)
+
+    @rule(paths=st.permutations(PATHS), content=st.sampled_from(sorted(CONTENTS)))
+    def deliver_twice(self, paths: list[str], content: str) -> None:
+        """The same bytes under two names in one night, good or broken."""
+        for path in paths[:2]:
+            self.deliver(path, content, RIGHT)
+        self.good_night()
 
     @precondition(lambda self: self.lying)
     @rule(

@@ -12,6 +12,7 @@ from tests.pipelines.invariant_hospital import TABLES, WRONG_SUM, HospitalMachin
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 P, Q, D = Fate.PUBLISHED.value, Fate.QUARANTINED.value, Fate.DEFERRED.value
+AGAIN = (D, "RELEASED")
 DUPLICATE = (Fate.DUPLICATE.value, "DUPLICATE")
 
 
@@ -65,7 +66,10 @@ class Model(HospitalMachine):
             return {(P, None)} | waits if stands else {(Q, code)} | waits
         if self._must_be_duplicate(path, before):
             return {DUPLICATE}
-        may_be = {DUPLICATE} if self._may_be_duplicate(path, before) else set()
+        may_be: set[tuple[str, str | None]] = set()
+        if self._may_be_duplicate(path, before):
+            # Of one that is set aside in this night, so that the next looks again: once, and not for ever.
+            may_be = {DUPLICATE} if any(row.verdict == AGAIN for row in known) else {DUPLICATE, AGAIN}
         return self._by_content(file, passes=passes) | may_be
 
     def _by_content(self, file: Lying, *, passes: bool) -> set[tuple[str, str | None]]:
