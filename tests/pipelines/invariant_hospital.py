@@ -63,6 +63,7 @@ class HospitalMachine(RuleBasedStateMachine):
         self.hospital = Hospital(root, self.mortal.now - timedelta(days=60))
         self.landing = FolderLanding(root)
         self.lying: dict[str, Lying] = {}
+        self.seen_at = self.hospital.at
         self.tables: dict[str, list[dict[str, str]]] = {"participants": [], "consent": [], "clinical": []}
         self.drifted: set[str] = set()
         self.events = 0
@@ -209,6 +210,11 @@ class HospitalMachine(RuleBasedStateMachine):
     @rule()
     def a_week_passes(self) -> None:
         self.mortal.now += timedelta(days=8)
+
+    @property
+    def delivered_since(self) -> bool:
+        """Whether anything was delivered since the last run that came to its end."""
+        return self.hospital.at != self.seen_at
 
     def good_night(self) -> None:
         """A run that nothing disturbs."""

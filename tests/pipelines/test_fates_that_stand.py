@@ -131,3 +131,15 @@ def test_an_orphan_that_is_released_without_its_sidecar_is_one_delivery_still(
     mortal.night()
     assert fates(mortal) == [Fate.QUARANTINED]
     assert Books(mortal).of_path(FIRST)[0].codes == ["ORPHAN"]
+
+
+def test_an_erased_delivery_that_was_never_read_stays_erased_when_its_file_comes(
+    mortal: MortalStudy, hospital: Hospital
+) -> None:
+    hospital.write(FIRST, WAV)
+    mortal.night()
+    mortal.erase(ID)
+    assert fates(mortal) == [Fate.ERASED]
+    hospital.film(WAV, "a.wav")
+    mortal.night()
+    assert fates(mortal) == [Fate.ERASED, Fate.QUARANTINED]

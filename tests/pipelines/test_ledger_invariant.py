@@ -185,6 +185,7 @@ class LedgerMachine(Model):
             path for path in PATHS if any(row.sha256 is None and row.fate != Fate.ERASED for row in after.of_path(path))
         } & (self.unread | {path for path, sha in self.maybe if sha is None})
         self.maybe.clear()
+        self.seen_at = self.hospital.at
         self._follow_tables(before, after)
 
     def _follow_tables(self, before: Books, after: Books) -> None:
