@@ -83,7 +83,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     state = tmp_path_factory.mktemp("prefect")
     before = dict(os.environ)
     try:
-        with local_server(state) as ready:
+        # With what keeps house, such as the scheduler that `serve` wants.
+        with local_server(state, for_people=True) as ready:
             ready()
             yield {name: os.environ[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
     finally:

@@ -58,21 +58,6 @@ def sidecar(study: LightStudy, recording: Recording) -> Recording:
     return Recording.read(folder / f"{recording.recording}.json")
 
 
-def test_what_is_superseded_is_marked_before_its_successor_is_in_the_lake(
-    study: LightStudy, hospital: Hospital, bench: Measuring
-) -> None:
-    hospital.admit()
-    hospital.film(small_mp4(90))
-    _, old = brought_in(study, bench)
-    hospital.film(small_mp4(200))
-    (accepted,) = study.land()
-    with pytest.raises(KeyboardInterrupt):
-        bench.pseudonymise(accepted, workers(raises=KeyboardInterrupt()))
-    assert sidecar(study, old).superseded
-    (again,) = study.land()
-    assert again.supersedes == old.recording
-
-
 def test_what_a_refused_delivery_was_to_supersede_stands_again(
     study: LightStudy, hospital: Hospital, bench: Measuring
 ) -> None:
