@@ -64,8 +64,12 @@ class Model(HospitalMachine):
         if code is not None:
             stands = [row for row in known if row.sha256 == file.sha256 and row.fate == P]
             waits = {(D, "WAITING_PAIR")} if code == "ORPHAN" else set()
-            # What was published is not taken back.
-            return ({(P, None)} if stands else {(Q, code)}) | waits | (erased if unchanged else set())
+            # What was published is not taken back, but by an erasure that this night ends.
+            return (
+                ({(P, None)} if stands and code != "ERASED_SUBJECT" else {(Q, code)})
+                | waits
+                | (erased if unchanged else set())
+            )
         if self._must_be_duplicate(path, before):
             return {DUPLICATE}
         may_be: set[tuple[str, str | None]] = set()
