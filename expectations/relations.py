@@ -21,11 +21,13 @@ class Limits:
         control_max_nrs: the highest pain score of a control.
         control_max_recordings: current recordings of a control.
         duration_tolerance_s: how far a time may lie beyond the end of its recording.
+        allow_mixed_engines: whether recordings may be measured by different engines or models.
     """
 
     control_max_nrs: float = 0.0
     control_max_recordings: int = 1
     duration_tolerance_s: float = 1.0
+    allow_mixed_engines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +167,39 @@ def _without_provenance(table: str, stage: str) -> Callable[[Tables, Limits], in
     return count
 
 
+def _mixed_engines(tables: Tables, limits: Limits) -> int:
+    """Recordings whose stage was done by another engine or model than most of that stage's."""
+    if limits.allow_mixed_engines:
+        return 0
+    stated = tables["provenance"].group_by("stage", "engine", "model_sha256").len()
+    most = stated.group_by("stage").agg(pl.col("len").max())
+    return int(stated["len"].sum()) - int(most["len"].sum())
+
+
+def _mixed_versions(tables: Tables, _: Limits) -> int:
+    """Stages done by more than one version of an engine."""
+    return (
+        tables["provenance"]
+        .group_by("stage", "engine")
+        .agg(pl.col("engine_version").n_unique())
+        .filter(pl.col("engine_version") > 1)
+        .height
+    )
+
+
 _FEATURES = {
     "quality_measures": "quality",
     "au_frames": "face",
     "voice_frames": "voice",
     "voice_functionals": "voice",
+    "voice_functionals_speech": "voice",
+    "speech_segments": "voice",
+    "speech_timing": "voice",
+    "voice_features_long": "voice",
+    "voice_series": "voice",
+    "voice_cross_check": "voice",
     "aligned_frames": "align",
+    "av_offsets": "align",
 }
 """Which stage makes which table."""
 
@@ -191,6 +220,8 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("voice_frames", "within_recording", ("timestamp_s",), "warning", ("voice_frames", "recordings"), _late_times("voice_frames")),
     Relation("aligned_frames", "within_recording", ("t_s",), "warning", ("aligned_frames", "recordings"), _late_times("aligned_frames")),
     Relation("provenance", "of_these_bytes", ("media_sha256",), "critical", ("provenance", "recordings"), _stale_features),
+    Relation("provenance", "one_engine_per_stage", ("engine", "model_sha256"), "critical", ("provenance",), _mixed_engines),
+    Relation("provenance", "one_version_per_engine", ("engine_version",), "warning", ("provenance",), _mixed_versions),
     *(
         Relation(table, "has_provenance", ("recording",), "critical", (table, "provenance"), _without_provenance(table, stage))
         for table, stage in _FEATURES.items()

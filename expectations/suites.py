@@ -1,7 +1,7 @@
 """The suites of single tables, built from their declaration: first columns and types, then the rows."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 import polars as pl
@@ -49,7 +49,10 @@ def check_columns(table: Table, frame: pl.DataFrame | None) -> list[CheckResult]
     if frame is None:
         return [rule.result(success=False, detail="the table is missing") for rule in rules]
     # One row a column: pandas, which Great Expectations looks at, would not tell a missing integer from a float.
-    found = [(name, _DUCKDB_TYPES.get(dtype.base_type(), str(dtype))) for name, dtype in frame.schema.items()]
+    found = [
+        (name, _DUCKDB_TYPES.get(dtype if dtype.is_nested() else dtype.base_type(), str(dtype)))
+        for name, dtype in frame.schema.items()
+    ]
     pairs = zip_longest([(column.name, column.type) for column in table], found, fillvalue=("", ""))
     sides = [(*declared, *there) for declared, there in pairs]
     names = ("declared_names", "declared_types", "found_names", "found_types")
@@ -72,13 +75,24 @@ def _differing(sides: Sequence[tuple[str, ...]], at: int) -> str:
 
 def check_values(table: Table, frame: pl.DataFrame) -> list[CheckResult]:
     """Check missing values, keys, bounds, closed sets and patterns of a table whose columns are right."""
-    rules = value_rules(table)
-    checked = {name for rule in rules for name in rule.columns}
+    partial = frame.height > ALL_ROWS_UP_TO
+    frame = _checked(table, frame)
+    return run_rules(telling_rows(table, frame) if partial else frame, value_rules(table), partial=partial)
+
+
+def check_parts(table: Table, parts: Iterable[pl.DataFrame]) -> list[CheckResult]:
+    """As `check_values`, of a table too long for memory, part by part: each has whole keys, that no other part has."""
+    telling = [telling_rows(table, _checked(table, part)) for part in parts]
+    frame = pl.concat(telling) if telling else _checked(table, table.frame())
+    return run_rules(frame, value_rules(table), partial=True)
+
+
+def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns that rules look at, and whether any number of a row is infinite."""
+    checked = {name for rule in value_rules(table) for name in rule.columns}
     frame = frame.select(pl.col(c.name) for c in table if c.name in checked or c.type in _FLOATS)
     frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
-    frame = frame.with_columns(pl.any_horizontal(False, pl.col(pl.Float32, pl.Float64).is_infinite()).alias(_INFINITE))
-    partial = frame.height > ALL_ROWS_UP_TO
-    return run_rules(telling_rows(table, frame) if partial else frame, rules, partial=partial)
+    return frame.with_columns(pl.any_horizontal(False, pl.col(pl.Float32, pl.Float64).is_infinite()).alias(_INFINITE))
 
 
 def value_rules(table: Table) -> list[Rule]:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import cli_erase, cli_verify
+from flows import cli_agreement, cli_erase, cli_verify
+from flows.cli_export import export
 from flows.cli_quarantine import quarantine
 from flows.cli_release import release
 from flows.cli_vault import audit, vault
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done (also with items in quarantine), 1 failed, 2 wrong use or bad input, 3 another run holds the study.",
 )
-for group in (quarantine, vault, audit):
+for group in (quarantine, vault, audit, export):
     app.add_typer(group)
 app.command()(release)
 
@@ -199,6 +200,7 @@ def stage(
     run_stage(open_study(_root(context, study)), name, participant, typer.echo)
 
 
+cli_agreement.register(app)
 cli_erase.register(app)
 cli_verify.register(app)
 

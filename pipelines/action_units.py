@@ -17,7 +17,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipelines.face_geometry import GEOMETRY, cheek_raise, lips_apart, nose_wrinkle
-from pipelines.params import FaceParams
 from schemas.face import AU_NAMES, AU_SUPPORT, PRESENCE_ONLY
 
 BLENDSHAPES = (
@@ -62,11 +61,13 @@ _LIDS = "A glance downwards lowers the lid too and raises it; a frame of 25 Hz m
 _FROM_SCORES = {
     "AU01": _Scores(("browInnerUp",), 0.10, 0.80, "Rises with AU02: the engine hardly moves the inner brow alone."),
     "AU02": _Scores(_sides("browOuterUp"), 0.08, 0.75, "Mean of both sides, so one raised brow counts half."),
-    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly; deep-set brows read high."),
+    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly; deep-set brows read high. "
+                    "Timid: a synthetic brow lowered to the full reads 1.0, one lowered by half 0.1, and AU07 rises with it by 1.8."),
     "AU05": _Scores(_sides("eyeWide"), 0.03, 0.50, "The score is timid: strong widening stays low."),
-    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so does a lowered brow. Closing lids raise the score "
+    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so do a lowered brow and a raised cheek (a synthetic AU06 raises it by 2.4). Closing lids raise the score "
                     "too: half of theirs is taken off.", less=(0.5, "eyeBlink")),
-    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off.",
+    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off. A weak measure: a "
+                    "synthetic lip raised to the full leaves it at 0, and shows in AU25 (1.1) and AU09 (0.5).",
                     less=(0.6, "mouthSmile")),
     "AU12": _Scores(_sides("mouthSmile"), 0.05, 0.90, "A bared, stretched mouth in pain can read as a smile."),
     "AU14": _Scores(_sides("mouthDimple"), 0.05, 0.70, "Rises with one-sided movements of the mouth and with a dropped jaw."),
@@ -82,21 +83,20 @@ _FROM_SCORES = {
 
 
 def intensities(
-    scores: NDArray[np.float64], points: NDArray[np.float64], angles: NDArray[np.float64], params: FaceParams
+    scores: NDArray[np.float64], points: NDArray[np.float64], angles: NDArray[np.float64], facing: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float64]]:
     """The intensity of every action unit in frames that show a face.
 
     Args:
         scores: n x 52 expression scores of 0-1, in the order of `BLENDSHAPES`.
-        points: n x 12 x 3 landmarks, in the order of `pipelines.face_geometry.LANDMARKS`, in pixels.
+        points: n x k x 3 landmarks, in the order of `pipelines.face_geometry.LANDMARKS`, in pixels.
         angles: n x 3 of head pose (pitch, yaw, roll), rad.
-        params: how far a head may be turned for geometry.
+        facing: n times whether the head is turned little enough for geometry.
 
     Returns:
         By action unit, n intensities of 0-5; NaN where it cannot be measured.
     """
-    pitch, yaw = angles[:, 0], angles[:, 1]
-    facing = (np.abs(pitch) <= params.max_turn_rad) & (np.abs(yaw) <= params.max_turn_rad)
+    pitch = angles[:, 0]
     found = {unit: _from_scores(rule, scores) for unit, rule in _FROM_SCORES.items()}
     geometry = {
         "AU06": cheek_raise(points, pitch),
@@ -142,22 +142,28 @@ def pspi(found: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     return found["AU04"] + orbit + levator + found["AU43"] / 5
 
 
-def columns(found: dict[str, NDArray[np.float64]], params: FaceParams) -> dict[str, NDArray[np.float64]]:
-    """Intensities as the columns of `au_frames`: `AUnn_r`, `AUnn_c` (0 or 1, NaN where not measured) and `pspi`."""
+def columns(found: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Intensities as the columns of `au_frames`: `AUnn_r`, `AUnn_c` and `pspi`.
+
+    `AUnn_c` is NaN where `AUnn_r` tells presence: it is compared with a threshold at publication. AU28 has no intensity
+    in `au_frames`, so its presence is judged here, from 1 on.
+    """
     graded = {f"{unit}_r": values for unit, values in found.items() if unit not in PRESENCE_ONLY}
     present = {
-        f"{unit}_c": np.where(np.isnan(values), np.nan, values >= _threshold(unit, params))
+        f"{unit}_c": np.where(np.isnan(values), np.nan, values >= _TRACE)
+        if unit in PRESENCE_ONLY
+        else np.full(len(values), np.nan)
         for unit, values in found.items()
     }
     return {**graded, **present, "pspi": pspi(found)}
 
 
-def _threshold(unit: str, params: FaceParams) -> float:
-    return params.eyes_closed_r if unit in {"AU43", "AU45"} else params.presence_r
+_TRACE = 1.0
+"""FACS's trace level."""
 
 
-def au_support() -> pl.DataFrame:
-    """The table `au_support`: for every action unit its method, formula and caveat, one row each in their order."""
+def support() -> pl.DataFrame:
+    """The engine's rows of `au_support`: for every action unit its method, formula and caveat, one row each in their order."""
     rows: list[dict[str, object]] = []
     for unit in AU_NAMES:
         rule = GEOMETRY.get(unit) or _FROM_SCORES[unit]

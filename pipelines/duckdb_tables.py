@@ -1,6 +1,6 @@
 """The declared tables as DuckDB has them: made, commented, and listed in a data dictionary."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -20,26 +20,37 @@ def qualified(table: Table) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
-_RISING = frozenset({"frame", "timestamp_s", "t_s"})
+_RISING = frozenset({"frame", "stretch", "timestamp_s", "t_s"})
 """Columns that count. DuckDB packs 1, 2, 3, … into the bytes 1, 2, 3, …, among them the text "1234567", and a search of
-the file's bytes for an identity must find nothing but identities: so these are not packed."""
+the file's bytes for an identity must find nothing but identities: so these are not packed. Nor are the texts of the
+schema `meta`, catalogues of which nearly each row has another: DuckDB writes them as places in a list, 1, 2, 3, …"""
 
 
 def create_sql(table: Table) -> str:
     """The statement that makes a table."""
     # Without PRIMARY KEY: the keys are checked before, and its index would double the file.
-    return f"CREATE TABLE {qualified(table)} ({', '.join(map(_column_sql, table))})"
+    catalogue = table.schema == "meta"
+    return f"CREATE TABLE {qualified(table)} ({', '.join(_column_sql(column, catalogue) for column in table)})"
 
 
-def _column_sql(column: Column) -> str:
-    packing = " USING COMPRESSION uncompressed" if column.name in _RISING else ""
+def _column_sql(column: Column, catalogue: bool) -> str:  # noqa: FBT001 - of a table, not a switch
+    listed = catalogue and column.type == "VARCHAR"
+    packing = " USING COMPRESSION uncompressed" if listed or column.name in _RISING else ""
     return f"{quoted(column.name)} {column.type}{packing}{'' if column.nullable else ' NOT NULL'}"
 
 
-def selected(table: Table) -> str:
-    """A table's columns, to be selected; NaN becomes NULL, so that means and counts leave it out."""
+def selected(table: Table, instead: Mapping[str, str] | None = None) -> str:
+    """A table's columns, to be selected; NaN becomes NULL, so that means and counts leave it out.
+
+    Args:
+        table: the table.
+        instead: expressions for some of its columns.
+    """
+    made = instead or {}
     return ", ".join(
-        f"CASE WHEN isnan({quoted(c.name)}) THEN NULL ELSE {quoted(c.name)} END"
+        f"{made[c.name]} AS {quoted(c.name)}"
+        if c.name in made
+        else f"CASE WHEN isnan({quoted(c.name)}) THEN NULL ELSE {quoted(c.name)} END"
         if c.type in _FLOATS
         else quoted(c.name)
         for c in table
@@ -63,8 +74,9 @@ def comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: Literal
     connection.execute(f"COMMENT ON {kind} {qualified(table)} IS '{_text(about)}'")
     for column in table:
         unit = f" [{column.unit}]" if column.unit else ""
+        gain = " Gain-sensitive." if column.gain_sensitive else ""
         connection.execute(
-            f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + unit)}'"
+            f"COMMENT ON COLUMN {qualified(table)}.{quoted(column.name)} IS '{_text(column.meaning + gain + unit)}'"
         )
 
 
@@ -90,4 +102,5 @@ def _entry(table: Table, column: Column) -> dict[str, object]:
         "maximum": column.maximum,
         "allowed": ", ".join(column.allowed) or None,
         "tier": table.tier_of(column).value,
+        "gain_sensitive": column.gain_sensitive,
     }

@@ -20,9 +20,12 @@ _CHEEK_R, _CHEEK_L = 101, 330
 _NOSE_TIP, _NOSE_TIP_FRONT, _NOSE_BASE, _NOSE_BRIDGE = 1, 4, 2, 6
 _WING_R, _WING_L = 129, 358
 _LIP_UPPER, _LIP_LOWER = 13, 14
+_EYE_R_INNER, _EYE_L_INNER = 133, 362
+_IRIS_R, _IRIS_L = 468, 473
 
 LANDMARKS = (
     _EYE_R, _EYE_L, _CHEEK_R, _CHEEK_L, _NOSE_TIP, _NOSE_TIP_FRONT, _NOSE_BASE, _NOSE_BRIDGE, _WING_R, _WING_L, _LIP_UPPER, _LIP_LOWER,
+    _EYE_R_INNER, _EYE_L_INNER, _IRIS_R, _IRIS_L,
 )  # fmt: skip
 """The landmarks used, in the order in which the functions here take them (R and L are the person's own sides)."""
 
@@ -52,14 +55,15 @@ GEOMETRY = {
         f"r = |outer eye corner, cheek| ({_EYE_R}-{_CHEEK_R}, {_EYE_L}-{_CHEEK_L}) / |outer eye corner, nose tip| "
         f"({_EYE_R}-{_NOSE_TIP}, {_EYE_L}-{_NOSE_TIP}) (1 + {_CHEEK_PER_RAD} pitch)",
         caveat="Against a population's neutral face: persons differ by about 0.5 at rest. The engine infers the cheek "
-        f"from the mouth, so it follows smiles and misses a cheek that rises alone. {_TURNED}",
+        f"from the mouth, so it follows smiles (a synthetic smile raises it by 1.2) and misses a cheek that rises alone (a synthetic one "
+        f"changes it by less than 0.1, and shows in AU07). {_TURNED}",
     ),
     "AU09": Geometry(
         formula=f"min(5, {5 / _FULL_SHORTENING:g} h(1 - r / {_NOSE_NEUTRAL} - {_NOSE_PER_SMILE} mean(mouthSmileLeft, "
         f"mouthSmileRight), {_NOSE_SOFTNESS})); {_HINGE}; r = mean distance from nose bridge ({_NOSE_BRIDGE}) to base, tip and "
         f"wings ({', '.join(map(str, _NOSE_ENDS))}) / {_EYES} (1 + {_NOSE_PER_RAD} pitch)",
         caveat="Against a population's neutral face: short noses read about 1.5 high, long ones low. A weak measure: "
-        f"wrinkles are not seen, only shortening, and AU10 shortens too; compare within a person. {_TURNED}",
+        f"wrinkles are not seen, only shortening, and AU10 shortens too: synthetic ones at the full read 0.8 and 0.5; compare within a person. {_TURNED}",
     ),
     "AU25": Geometry(
         formula=f"5 clip((g - {_LIPS_CLOSED}) / {_LIPS_WIDE - _LIPS_CLOSED:g}, 0, 1); "
@@ -119,8 +123,45 @@ def lips_apart(points: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         n intensities of 0-5, linear from closed lips (1.5 %) to a gap of 30 %.
     """
-    gap = _distance(points, _LIP_UPPER, _LIP_LOWER) / _distance(points, _EYE_R, _EYE_L)
+    gap = mouth_openness(points)
     return np.clip(5 * (gap - _LIPS_CLOSED) / (_LIPS_WIDE - _LIPS_CLOSED), 0, 5)
+
+
+def mouth_openness(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gap between the inner lips over the distance between the outer eye corners.
+
+    Args:
+        points: n x len(LANDMARKS) x 3, in one unit for all axes.
+
+    Returns:
+        n shares; about 0.01 with closed lips, 0.5 with the mouth wide open.
+    """
+    return _distance(points, _LIP_UPPER, _LIP_LOWER) / _distance(points, _EYE_R, _EYE_L)
+
+
+def gaze(points: NDArray[np.float64], rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Direction of the eyes within the head: how far each iris lies from the middle of its eye's corners.
+
+    An eyeball of 12 mm radius behind a lid opening of 30 mm turns by the arc sine of the offset over 0.4 of the
+    opening. Both eyes look the same way, so their mean halves the landmarks' noise.
+
+    Args:
+        points: n x len(LANDMARKS) x 3, in one unit for all axes; x right, y down, z away from the camera.
+        rotations: n x 3 x 3, from the face's axes to the camera's.
+
+    Returns:
+        n x 2 (across: positive to the right of the picture; down) angles in radians.
+    """
+    offsets = []
+    for outer, inner, iris in ((_EYE_R, _EYE_R_INNER, _IRIS_R), (_EYE_L, _EYE_L_INNER, _IRIS_L)):
+        corners = points[:, [LANDMARKS.index(outer), LANDMARKS.index(inner)]]
+        away = points[:, LANDMARKS.index(iris)] - corners.mean(axis=1)
+        within = np.einsum("nji,nj->ni", rotations, away)
+        offsets.append(within[:, :2] / (_EYEBALL_PER_WIDTH * _distance(points, outer, inner))[:, np.newaxis])
+    return np.asarray(np.arcsin(np.clip(np.mean(offsets, axis=0), -1, 1)), dtype=np.float64)
+
+
+_EYEBALL_PER_WIDTH = 0.4
 
 
 def _distance(points: NDArray[np.float64], one: int, other: int) -> NDArray[np.float64]:

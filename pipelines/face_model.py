@@ -1,4 +1,4 @@
-"""The face model: where it is, that it is the right one, and what provenance says of it. Imports nothing heavy."""
+"""MediaPipe's face model: where it is, that it is the right one, and what provenance says of it. Imports nothing heavy."""
 
 import hashlib
 import importlib.metadata
@@ -11,8 +11,8 @@ from pipelines.errors import UserError
 from pipelines.params import FaceParams
 
 
-def engine(params: FaceParams) -> Engine:
-    """What computes this stage's features.
+def identity(params: FaceParams) -> Engine:
+    """What computes the features.
 
     Raises:
         UserError: the model is missing or another one than stated.

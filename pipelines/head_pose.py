@@ -27,11 +27,23 @@ def openface_angles(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> openface_angles(np.eye(3)[np.newaxis]).round(6).tolist()
     [[0.0, 0.0, 0.0]]
     """
-    # A scale in the matrix would bias the arc sine; the columns of a rotation have length 1.
-    unit = rotations / np.linalg.norm(rotations, axis=1, keepdims=True)
-    turned = _FLIP_Y_Z @ unit @ _FLIP_Y_Z
+    turned = openface_rotations(rotations)
     pitch = np.arctan2(-turned[:, 1, 2], turned[:, 2, 2])
     yaw = np.arcsin(np.clip(turned[:, 0, 2], -1.0, 1.0))
     roll = np.arctan2(-turned[:, 0, 1], turned[:, 0, 0])
     # Adding 0 turns -0.0 into 0.0.
     return np.stack([pitch, yaw, roll], axis=1) + 0.0
+
+
+def openface_rotations(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotations from the face's axes to the camera's, with OpenFace's axes: x right, y down, z away from the camera.
+
+    Args:
+        rotations: n x 3 x 3, as MediaPipe gives them.
+
+    Returns:
+        n x 3 x 3.
+    """
+    # A scale in the matrix would bias the arc sine; the columns of a rotation have length 1.
+    unit = rotations / np.linalg.norm(rotations, axis=1, keepdims=True)
+    return np.asarray(_FLIP_Y_Z @ unit @ _FLIP_Y_Z, dtype=np.float64)

@@ -13,20 +13,32 @@ from schemas.core import Table
 from schemas.faults import FAULTS, Effect
 from schemas.meta import PROVENANCE
 from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
-from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, LAKE_TABLES
+from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, LAKE_TABLES, VOICE_TABLES
 
 _FOLDERS = {
     "quality_measures": "quality",
     "au_frames": "face",
-    "voice_frames": "voice",
-    "voice_functionals": "voice",
+    **{table.name: "voice" for table in VOICE_TABLES},
     "aligned_frames": "aligned",
+    "av_offsets": "aligned",
 }
-_FUNCTIONALS = ".functionals.parquet"
+_ENDINGS = {
+    "voice_functionals": "functionals",
+    "voice_functionals_speech": "functionals_speech",
+    "speech_segments": "speech_segments",
+    "speech_timing": "speech_timing",
+    "voice_features_long": "features_long",
+    "voice_series": "series",
+    "voice_cross_check": "cross_check",
+    "av_offsets": "av_offset",
+}
+"""What stands between a recording's name and `.parquet`, where a stage makes several tables."""
 _FLAGGING = ("quality", "face")
 
 _FROM_MEASURES = {
     "duration_s": "duration_s",
+    "video_start_s": "video_start_s",
+    "audio_start_s": "audio_start_s",
     "fps": "fps",
     "width": "width_px",
     "height": "height_px",
@@ -66,7 +78,8 @@ def files(lake: Path, table: str) -> list[Path]:
         return [path for person in people(lake) if (path := lake / person / "clinical" / f"{table}.parquet").is_file()]
     folder = _FOLDERS[table]
     found = (path for person in people(lake) for path in (lake / person / folder).glob("*.parquet"))
-    return sorted(path for path in found if path.name.endswith(_FUNCTIONALS) == (table == "voice_functionals"))
+    ending = f"{_ENDINGS[table]}.parquet" if table in _ENDINGS else "parquet"
+    return sorted(path for path in found if path.name.partition(".")[2] == ending)
 
 
 def read_files(paths: Sequence[Path], table: Table) -> pl.DataFrame:
@@ -153,7 +166,7 @@ def read_provenance(lake: Path) -> pl.DataFrame:
     stated = {}
     for table in FEATURE_TABLES:
         for path in files(lake, table.name):
-            recording = path.name.removesuffix(_FUNCTIONALS).removesuffix(".parquet")
+            recording = path.name.partition(".")[0]
             metadata = read_provenance_of(path) or {}
             row = {name: metadata.get(name) for name in PROVENANCE.names} | {"recording": recording}
             stated[json.dumps(row, sort_keys=True)] = row

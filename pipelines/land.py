@@ -243,7 +243,7 @@ class Judge:
         """Defer or quarantine."""
         reason = Reason(error.code, error.detail)
         effect = FAULTS[error.code].effect
-        if error.code == "WAITING_PAIR" and self._waited_too_long(earlier):
+        if error.code == "WAITING_PAIR" and self._waited_too_long(earlier, candidate):
             reason, effect = Reason("ORPHAN", reason.detail), Effect.QUARANTINE
         if effect is Effect.DEFER:
             self._enter(candidate, Verdict(Fate.DEFERRED, [reason]), earlier)
@@ -280,10 +280,14 @@ class Judge:
         self.desk.quarantine.keep(entry.delivery, candidate.file.path, content, sidecar)
         take_out(self.desk, Recording.read(path))
 
-    def _waited_too_long(self, earlier: list[Delivery]) -> bool:
+    def _waited_too_long(self, earlier: list[Delivery], candidate: Candidate) -> bool:
+        """Whether a missing half is due no more: it did not come in time, or a person had this tried again without it."""
         waiting = [e for e in earlier if "WAITING_PAIR" in e.codes]
         limit = timedelta(days=self.desk.params.land.orphan_after_days)
-        return bool(waiting) and waited(waiting[-1].first_seen, self.desk.now) >= limit
+        released = any(
+            "RELEASED" in e.codes and e.sha256 is not None and e.bytes == candidate.file.size for e in earlier
+        )
+        return released or (bool(waiting) and waited(waiting[-1].first_seen, self.desk.now) >= limit)
 
     def _enter(self, candidate: Candidate, verdict: Verdict, earlier: list[Delivery]) -> Delivery:
         """Enter the fate; the name goes to the vault, and to nowhere else."""

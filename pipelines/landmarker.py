@@ -23,12 +23,14 @@ _MAX_COUNTED = 3
 class Face:
     """One face in one image.
 
-    `box`: x, y, width, height of its landmarks, as shares of the image; `points`: the landmarks of
+    `box`: x, y, width, height of its landmarks, as shares of the image; `outside`: the share of its landmarks that lie
+    outside the image; `points`: the landmarks of
     `pipelines.face_geometry.LANDMARKS` x 3, in pixels of the image, depth too; `scores`: 52 expression scores;
     `rotation`: 3 x 3, from MediaPipe's canonical face to its camera space.
     """
 
     box: NDArray[np.float64]
+    outside: float
     points: NDArray[np.float64]
     scores: NDArray[np.float64]
     rotation: NDArray[np.float64]
@@ -63,6 +65,7 @@ class Landmarker:
         scores = sorted(result.face_blendshapes[0], key=lambda category: category.index)
         return Face(
             box=_box(landmarks),
+            outside=float(np.mean(np.any((landmarks[:, :2] < 0) | (landmarks[:, :2] > 1), axis=1))),
             points=landmarks[list(LANDMARKS)] * (width, height, width),
             scores=np.array([category.score for category in scores]),
             rotation=np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)[:3, :3],

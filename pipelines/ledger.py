@@ -345,7 +345,8 @@ class Ledger:
                 self._db.execute(
                     "UPDATE deliveries SET fate = ?, reasons = '[]', participant = NULL, recording = NULL, "
                     "duplicate_of = NULL, decided_at = ?, sha256 = ? WHERE delivery = ?",
-                    (Fate.ERASED, at, None if entry.sha256 is None else masked(entry.sha256), delivery),
+                    # One that was never read gets a sum too: without, what comes under its name would take its row.
+                    (Fate.ERASED, at, masked(entry.sha256 or delivery), delivery),
                 )
             self._look_again_at_duplicates(erased, at)
             self._db.execute("DELETE FROM table_rows WHERE participant = ?", (participant,))

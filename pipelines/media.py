@@ -1,6 +1,7 @@
 """Reading media from memory: what a container holds, its frames with their true times, its sound.
 
-Times are presentation times in seconds on the container's own clock, with 0 at the container's start; so an audio
+Times are presentation times in seconds on the recording's clock: the container's own, with 0 where its first track
+begins, or at the container's 0 where a track begins before (an encoder's priming, which is never heard). So an audio
 track that starts late starts late here too. Nothing here writes to a disk.
 """
 

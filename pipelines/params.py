@@ -2,15 +2,16 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import UserError
 from schemas.landing import CONSENT_SCOPES
 from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
+from schemas.voice import FEATURE_SET
 
 
 class Block(BaseModel):
@@ -123,9 +124,15 @@ class QualityParams(Block):
     min_silence_s: float = Field(default=0.1, ge=0)
 
 
+FACE_ENGINES = ("mediapipe",)
+"""What `pipelines.face_engine` knows."""
+
+
 class FaceParams(Block):
     """How faces are found and measured."""
 
+    engine: str = "mediapipe"
+    """What measures faces. A dataset version holds one engine's faces: see `validate.allow_mixed_engines`."""
     model_path: str | None = None
     """Another Face Landmarker model than the packaged one; state its `model_sha256` too."""
     model_sha256: str = Field(
@@ -138,10 +145,6 @@ class FaceParams(Block):
     min_tracking_confidence: float = Field(default=0.5, ge=0, le=1)
     max_turn_rad: float = Field(default=0.7, gt=0, le=1.6)
     """Action units from geometry are NULL where the head is pitched or turned further than this."""
-    presence_r: float = Field(default=1.0, gt=0, le=5)
-    """An action unit is present from this intensity on: FACS's trace level."""
-    eyes_closed_r: float = Field(default=2.5, gt=0, le=5)
-    """AU43 and AU45 are present from this intensity on: lids half closed."""
     min_coverage: float = Field(default=0.8, ge=0, le=1)
     """LOW_FACE_COVERAGE where a smaller share of the frames shows a face."""
     count_every_s: float = Field(default=1.0, gt=0)
@@ -151,6 +154,15 @@ class FaceParams(Block):
     second_face_min_share: float = Field(default=0.1, gt=0, le=1)
     """MULTI_PERSON where at least this share of the counts (and two of them, if there are two) shows a second face."""
 
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if value not in FACE_ENGINES:
+            near = difflib.get_close_matches(value, FACE_ENGINES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FACE_ENGINES)}"
+            raise ValueError(f"no face engine is called {value!r}; {hint}")
+        return value
+
 
 class VoiceParams(Block):
     """The voice stage."""
@@ -159,6 +171,41 @@ class VoiceParams(Block):
     """One rate for all, since jitter and shimmer shift with it."""
     min_segment_s: float = Field(default=0.5, ge=0.1)
     """A shorter stretch of sound has no functionals: they would rest on a handful of frames."""
+    feature_sets: tuple[Literal["eGeMAPSv02", "GeMAPSv01b", "ComParE_2016", "emobase"], ...] = ("eGeMAPSv02",)
+    """openSMILE's sets: eGeMAPSv02 always, since the grid and recording_features are made of it; others long."""
+    levels: tuple[Literal["functionals", "lld"], ...] = ("functionals",)
+    """Of the further sets: functionals over each task, low-level descriptors each 10 ms."""
+    speech_on: float = Field(default=0.5, gt=0, lt=1)
+    """Speech begins at this probability."""
+    speech_off: float = Field(default=0.35, gt=0, lt=1)
+    """Speech ends below this probability."""
+    min_speech_s: float = Field(default=0.25, ge=0)
+    min_silence_s: float = Field(default=0.1, ge=0)
+    """Shorter silences do not end a stretch of speech."""
+    min_pause_s: float = Field(default=0.25, gt=0)
+    """Shorter silences between stretches are no pauses: closures of stops are as long."""
+    cross_check: Literal["none", "praat"] = "none"
+    """Another engine for pitch, jitter, shimmer, HNR and formants; praat needs the extra of that name (GPL-3)."""
+    pitch_floor_hz: float = Field(default=75.0, ge=30)
+    """Praat's range of pitch."""
+    pitch_ceiling_hz: float = Field(default=500.0, le=2000)
+    formant_ceiling_hz: float = Field(default=5500.0, gt=0)
+    """Where Praat looks for five formants: 5500 suits women, 5000 men."""
+
+    @field_validator("feature_sets")
+    @classmethod
+    def _the_wide_set(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if FEATURE_SET not in value or len(set(value)) != len(value):
+            raise ValueError(f"name {FEATURE_SET} and any further sets, each once")
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.pitch_floor_hz >= self.pitch_ceiling_hz:
+            raise ValueError("pitch_floor_hz must be below pitch_ceiling_hz")
+        if self.cross_check == "praat" and self.formant_ceiling_hz > self.sample_rate_hz / 2:
+            raise ValueError("formant_ceiling_hz must be at most half of sample_rate_hz")
+        return self
 
 
 class AlignParams(Block):
@@ -167,6 +214,8 @@ class AlignParams(Block):
     grid_hz: float = Field(default=25.0, gt=0, le=100)
     max_gap_s: float = Field(default=0.2, gt=0)
     """Between valid frames further apart than this nothing is interpolated."""
+    max_av_offset_s: float = Field(default=0.5, gt=0, le=2)
+    """How far sound and picture may be apart where the offset between them is looked for; it is stated, never applied."""
 
 
 class ValidateParams(Block):
@@ -178,6 +227,69 @@ class ValidateParams(Block):
     """More current recordings of a control are a warning."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
     """A time this far beyond the end of its recording is a warning."""
+    allow_mixed_engines: bool = False
+    """Publish recordings that different engines or models measured side by side."""
+
+
+class PresenceParams(Block):
+    """From which intensity on an action unit is present, where the engine has no classifier of its own."""
+
+    present_r: float = Field(default=1.0, gt=0, le=5)
+    """FACS's trace level."""
+    eyes_closed_r: float = Field(default=2.5, gt=0, le=5)
+    """Of AU43 and AU45: lids half closed."""
+
+
+class UsableParams(Block):
+    """Which frames count in summaries. A measure that an engine does not give excludes no frame."""
+
+    min_face_size: float = Field(default=0.1, ge=0, le=1)
+    """Height of the face over that of the frame."""
+    max_pitch_rad: float = Field(default=0.6, gt=0)
+    max_yaw_rad: float = Field(default=0.6, gt=0)
+    min_brightness: float = Field(default=40.0, ge=0, le=255)
+    max_brightness: float = Field(default=235.0, ge=0, le=255)
+    min_sharpness: float = Field(default=0.01, ge=0)
+    """Of a face at 64 x 64 px, see au_frames.face_sharpness."""
+    max_speed: float = Field(default=3.0, gt=0)
+    """Face widths a second: faster ones smear."""
+    max_outside: float = Field(default=0.05, ge=0, le=1)
+    """Share of landmarks outside the picture."""
+
+
+class NeutralParams(Block):
+    """A person's neutral face, from what they read aloud."""
+
+    quantile: float = Field(default=0.05, ge=0, le=0.5)
+    """Of an action unit's intensity over a reading task."""
+    min_frames: int = Field(default=25, ge=1)
+    """A reading task of fewer usable frames says nothing."""
+
+
+class EventParams(Block):
+    """How events of action units are cut out of their intensities."""
+
+    onset_r: float = Field(default=1.0, gt=0, le=5)
+    """An event begins where the intensity reaches this."""
+    offset_r: float = Field(default=0.7, gt=0, le=5)
+    """It ends where the intensity falls below this."""
+    blink_onset_r: float = Field(default=2.0, gt=0, le=5)
+    """The same of AU43 and AU45: lower than for presence, since 25 frames a second may miss how deep a blink is."""
+    blink_offset_r: float = Field(default=1.2, gt=0, le=5)
+    blink_max_s: float = Field(default=0.5, gt=0)
+    """Eyes closed for longer are AU43 and no blink (AU45)."""
+    min_duration_s: float = Field(default=0.06, ge=0)
+    """Shorter ones are noise."""
+    max_gap_s: float = Field(default=0.2, gt=0)
+    """Frames further apart belong to no event together, and no frame stands for a longer time."""
+    pspi_threshold: float = Field(default=2.0, gt=0, le=16)
+    """Time in pain is counted from this PSPI on."""
+
+    @model_validator(mode="after")
+    def _ends_below_begin(self) -> Self:
+        if self.offset_r > self.onset_r or self.blink_offset_r > self.blink_onset_r:
+            raise ValueError("an event must end at or below the intensity at which it begins")
+        return self
 
 
 class PublishParams(Block):
@@ -189,6 +301,10 @@ class PublishParams(Block):
     """How many built DuckDB files stay; an older version can always be built again."""
     memory_limit_mb: int = Field(default=2000, ge=256)
     """What DuckDB may take while it builds."""
+    presence: PresenceParams = PresenceParams()
+    usable: UsableParams = UsableParams()
+    neutral: NeutralParams = NeutralParams()
+    events: EventParams = EventParams()
 
 
 class VersionParams(Block):

@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from expectations.results import CheckResult
-from pipelines.action_units import au_support
 from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified, selected
 from pipelines.errors import PainLakeError
+from pipelines.expressions import derived
+from pipelines.face_engine import au_support
+from pipelines.frame_views import calibrated_view_sql, neutral_sql, presence_sql, usable_view_sql
 from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params import PublishParams
 from pipelines.vault_records import Tombstone
-from pipelines.views import au_summaries_sql, recording_features_sql
+from pipelines.views import au_summaries_sql, quoted, recording_features_sql
 from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES
 from schemas.core import Table
+from schemas.expressions import AU_NEUTRAL, DERIVED
 from schemas.face import AU_FRAMES
-from schemas.features import AU_SUMMARIES
+from schemas.features import AU_SUMMARIES, DYNAMICS
 from schemas.meta import DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
-from schemas.tables import LAKE_TABLES, TABLES, VIEWS
+from schemas.tables import LAKE_TABLES, PART_BY_PART, TABLES, VIEWS
 from schemas.voice import VOICE_FRAMES
 
 if TYPE_CHECKING:
     import duckdb
 
-_LONG = (AU_FRAMES, VOICE_FRAMES, ALIGNED_FRAMES)
+_LONG = (AU_FRAMES, VOICE_FRAMES, *PART_BY_PART, ALIGNED_FRAMES)
 """DuckDB reads these itself; they would fill the memory."""
 
 
@@ -139,14 +142,34 @@ def _fill(
     for table in TABLES.values():
         if table in _LONG:
             paths = files(lake, table.name)
-            _insert_files(connection, table, paths)
+            _insert_files(connection, table, paths, params)
             expected[qualified(table)] = count_rows(paths)
-        elif table not in {AU_SUMMARIES, ERASED}:
+        elif table not in {*DERIVED, AU_SUMMARIES, ERASED}:
             frame = table.conform(frames[table.name])
             insert_frame(connection, table, frame.sort(table.key, maintain_order=True, nulls_last=True))
             expected[qualified(table)] = frames[table.name].height
-    connection.execute(f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql()}")
+    _derive(connection, params)
     return expected
+
+
+_DYNAMICS = "memory.main.dynamics"
+"""Beside the file, so that nothing of it stays."""
+
+
+def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
+    """Fill the tables that are made from others."""
+    connection.execute(f"INSERT INTO {qualified(AU_NEUTRAL)} BY NAME {neutral_sql(params.neutral)}")
+    types = ", ".join(f"{quoted(n)} {AU_SUMMARIES[n].type}" for n in ("recording", "task", *DYNAMICS))
+    connection.execute(f"CREATE TABLE {_DYNAMICS} ({types})")
+    for table, rows in derived(connection, params):
+        if table is AU_SUMMARIES:
+            connection.register("incoming", rows.to_arrow())
+            connection.execute(f"INSERT INTO {_DYNAMICS} FROM incoming")
+            connection.unregister("incoming")
+        else:
+            insert_frame(connection, table, rows)
+    connection.execute(f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS)}")
+    connection.execute(f"DROP TABLE {_DYNAMICS}")
 
 
 def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
@@ -155,6 +178,8 @@ def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> 
     connection.execute("CREATE SCHEMA meta")
     for table in TABLES.values():
         connection.execute(create_sql(table))
+    connection.execute(usable_view_sql(params.usable))
+    connection.execute(calibrated_view_sql(params.usable))
     connection.execute(recording_features_sql(params.nrs_window_h))
     for table in TABLES.values():
         comment(connection, table, "TABLE")
@@ -172,10 +197,14 @@ def _verify(path: Path, expected: dict[str, int]) -> None:
                 raise PainLakeError(f"{name} has {found} rows where the lake has {rows}: nothing was published")
 
 
-def _insert_files(connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path]) -> None:
+def _insert_files(
+    connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path], params: PublishParams
+) -> None:
     if paths:
+        # Both tables of frames have the presence of action units, and decide it alike.
+        present = {name: made for name, made in presence_sql(params.presence).items() if name in table.names}
         connection.execute(
-            f"INSERT INTO {qualified(table)} SELECT {selected(table)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
+            f"INSERT INTO {qualified(table)} SELECT {selected(table, present)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
             [[str(path) for path in paths]],
         )
 

@@ -143,9 +143,9 @@ def _lengths(decoded: Decoded, delivered_s: float | None) -> dict[str, float]:
     values: dict[str, float] = {}
     video, audio = spans.get("video"), spans.get("audio")
     if video is not None:
-        values["video_duration_s"] = video[1] - video[0]
+        values |= {"video_duration_s": video[1] - video[0], "video_start_s": video[0]}
     if audio is not None:
-        values["audio_duration_s"] = audio[1] - audio[0]
+        values |= {"audio_duration_s": audio[1] - audio[0], "audio_start_s": audio[0]}
     if video is not None and audio is not None:
         values["audio_start_offset_s"] = audio[0] - video[0]
         values["av_length_difference_s"] = abs(values["video_duration_s"] - values["audio_duration_s"])

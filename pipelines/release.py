@@ -42,10 +42,10 @@ from schemas.face import AU_FRAMES
 from schemas.meta import COLUMNS, DATASET_VERSION
 from schemas.people import PARTICIPANTS, RECORDINGS
 from schemas.releases import RELEASE, SHARED, Profile, released_tables
-from schemas.tables import TABLES, VIEWS
+from schemas.tables import PART_BY_PART, TABLES, VIEWS
 from schemas.voice import VOICE_FRAMES
 
-LONG = (AU_FRAMES.name, VOICE_FRAMES.name, ALIGNED_FRAMES.name)
+LONG = tuple(t.name for t in (AU_FRAMES, VOICE_FRAMES, *PART_BY_PART, ALIGNED_FRAMES))
 """Tables that would fill the memory: DuckDB copies them itself, some recordings at a time."""
 
 

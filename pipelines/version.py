@@ -45,8 +45,16 @@ class Versioning:
         return bool(people(self.study.lake))
 
     def changed(self) -> bool:
-        """Whether the lake may differ from what is published: folders changed, or a commit was not published."""
-        return bool(self.ledger.dirty()) or (self.has_people() and self.repository.version_at_head() is None)
+        """Whether another version is due: folders or thresholds of publication changed, or a commit is not published."""
+        if self.ledger.dirty():
+            return True
+        return self.has_people() and (self.repository.version_at_head() is None or self._published_otherwise())
+
+    def _published_otherwise(self) -> bool:
+        """Whether `params.yaml` checks or publishes otherwise than at the last commit; no unit of work depends on it."""
+        before = yaml.safe_load(self.repository.git("show", "HEAD:params.yaml")) or {}
+        now = yaml.safe_load(self.study.params_file.read_text(encoding="utf-8")) or {}
+        return any(before.get(block) != now.get(block) for block in ("validate", "publish"))
 
     def to_push(self) -> bool:
         """Whether the remote lacks a version."""

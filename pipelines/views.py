@@ -1,7 +1,9 @@
 """The SQL of what is derived inside the warehouse: summaries of action units, and the view `recording_features`."""
 
+from pipelines.frame_views import calibrated_sql, neutral_of_recording_sql
 from schemas.features import (
     AU_SUMMARIES,
+    DYNAMICS,
     NRS_COLUMNS,
     PERSON_COLUMNS,
     QUALITY_COLUMNS,
@@ -9,8 +11,10 @@ from schemas.features import (
     VOICE_COLUMNS,
     Summary,
     au_summary_columns,
+    calibrated_columns,
 )
 from schemas.people import WHOLE
+from schemas.speech import TIMING_IN_VIEW
 from schemas.voice import FEATURE_SET
 
 
@@ -35,28 +39,61 @@ _SPANS = f"""
     SELECT recording, '{WHOLE}', '-infinity'::DOUBLE, 'infinity'::DOUBLE FROM main.recordings"""  # noqa: S608 - a constant
 
 
-def au_summaries_sql() -> str:
+def au_summaries_sql(dynamics: str) -> str:
     """The rows of `au_summaries`: over each task's frames (start <= time < end), and over all.
 
     A table and no view, since a query of it would otherwise read every frame of the study.
+
+    Args:
+        dynamics: a table with the columns in `DYNAMICS` of each recording and task.
     """
-    summaries = ",\n        ".join(
+    raw = [
         f"{_SUMMARY_SQL[how].format('f.' + quoted(source) + '::DOUBLE')}::{column.type} AS {quoted(column.name)}"
         for column, source, how in au_summary_columns()
-    )
+    ]
+    means = [
+        f"avg({calibrated_sql(f'f.{unit}_r::DOUBLE', unit)}) AS {quoted(column.name)}"
+        for column, unit, how in calibrated_columns()
+        if how == "mean"
+    ]
+    # What keeps the order of values keeps quantiles too: no second pass over the frames.
+    orders = [
+        f"{calibrated_sql(f'u.{unit}_r_{how}', unit)} AS {quoted(column.name)}"
+        for column, unit, how in calibrated_columns()
+        if how != "mean"
+    ]
     return f"""
+    WITH spans AS ({_SPANS}
+    ), counted AS (
+        SELECT s.recording, s.task, count(*) AS frames, avg(f.face_found::DOUBLE) AS face_share
+        FROM spans AS s
+        JOIN main.au_frames AS f
+          ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
+        GROUP BY s.recording, s.task
+    ), neutral AS ({neutral_of_recording_sql()}
+    ), usable AS (
+        SELECT
+            s.recording,
+            s.task,
+            count(*) AS usable_frames,
+            {", ".join((*raw, *means))}
+        FROM spans AS s
+        JOIN main.au_frames_usable AS f
+          ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
+        LEFT JOIN neutral AS n ON n.recording = s.recording
+        GROUP BY s.recording, s.task
+    )
     SELECT
-        s.recording,
-        s.task,
-        count(*) AS frames,
-        avg(f.face_found::DOUBLE) AS face_share,
-        {summaries}
-    FROM ({_SPANS}
-    ) AS s
-    JOIN main.au_frames AS f
-      ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
-    GROUP BY s.recording, s.task
-    ORDER BY s.recording, s.task"""  # noqa: S608 - names from schemas/ alone
+        c.*,
+        coalesce(u.usable_frames, 0) / c.frames AS usable_share,
+        u.* EXCLUDE (recording, task, usable_frames),
+        {", ".join(orders)},
+        {", ".join(f"d.{quoted(name)}" for name in DYNAMICS)}
+    FROM counted AS c
+    LEFT JOIN usable AS u ON u.recording = c.recording AND u.task = c.task
+    LEFT JOIN neutral AS n ON n.recording = c.recording
+    LEFT JOIN {dynamics} AS d ON d.recording = c.recording AND d.task = c.task
+    ORDER BY c.recording, c.task"""  # noqa: S608 - names from schemas/ alone
 
 
 def recording_features_sql(nrs_window_h: float) -> str:
@@ -115,6 +152,7 @@ def recording_features_sql(nrs_window_h: float) -> str:
     LEFT JOIN quality AS q USING (recording)
     LEFT JOIN main.au_summaries AS a ON a.recording = s.recording AND a.task = s.task
     LEFT JOIN main.voice_functionals AS v ON v.recording = s.recording AND v.task = s.task AND v.feature_set = '{FEATURE_SET}'
+    LEFT JOIN main.speech_timing AS t ON t.recording = s.recording AND t.task = s.task
     LEFT JOIN nearest_nrs AS n ON n.recording = r.recording
     LEFT JOIN last_analgesic AS d ON d.recording = r.recording
     ORDER BY r.recording, s.place"""  # noqa: S608 - names from schemas/ and a number
@@ -139,6 +177,7 @@ def _source(name: str) -> str:
         "q": QUALITY_COLUMNS,
         "a": tuple(name for name in AU_SUMMARIES.names if name not in ("recording", "task")),
         "v": VOICE_COLUMNS,
+        "t": TIMING_IN_VIEW,
         "n.o": NRS_COLUMNS,
     }
     alias = next((alias for alias, names in places.items() if name in names), "r")

@@ -1,20 +1,27 @@
-"""The voice stage: openSMILE's eGeMAPSv02 every 10 ms, and summed up over each task and the whole recording.
+"""The voice stage: openSMILE's eGeMAPSv02 every 10 ms, and summed up over each task and over its speech.
 
-openSMILE races in threads: run it in processes alone. Its licence allows research, whatever its classifier says.
+With it when somebody speaks, openSMILE's further sets where `params.yaml` names them, and Praat as a cross-check.
 """
 
-from importlib.metadata import version
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from pipelines import speech
 from pipelines.engine import Engine
 from pipelines.media import Sound, read_sound
 from pipelines.params import VoiceParams
-from pipelines.recording import Recording, Task
-from schemas.people import WHOLE
+from pipelines.praat import measure_praat, praat_version
+from pipelines.recording import Recording
+from pipelines.smile import run_smile, smile_version
+from pipelines.spans import Piece, Stretch, end_s, spans, speech_piece, whole_piece
+from pipelines.speech import SPEECH_RATE_HZ, Hysteresis, speech_probability, speech_segments
+from pipelines.speech_timing import timing
+from pipelines.voice_sets import features_long, series
+from schemas.core import Table
+from schemas.speech import SPEECH_SEGMENTS, SPEECH_TIMING
 from schemas.voice import (
     DESCRIPTORS,
     F0,
@@ -27,27 +34,41 @@ from schemas.voice import (
     VOICE_FRAMES,
     VOICE_FUNCTIONALS,
 )
+from schemas.voice_sets import CROSS_CHECKED, VOICE_CROSS_CHECK, VOICE_FUNCTIONALS_SPEECH
 
-_LOUDEST = 32767 / 32768
-"""openSMILE's wrapper turns samples into 16-bit ones without a check: 1.0 would wrap round to -1.0."""
 _SHORTEST_S = PITCH_WINDOW_S + FRAME_STEP_S
 """Less sound fills no frame."""
 
+Row = dict[str, object]
+
 
 class VoiceTables(NamedTuple):
-    """`schemas.voice.VOICE_FRAMES` and `VOICE_FUNCTIONALS` of one recording."""
+    """The tables of one recording, as `schemas.tables.VOICE_TABLES` declares them."""
 
     frames: pl.DataFrame
     functionals: pl.DataFrame
+    functionals_speech: pl.DataFrame
+    speech_segments: pl.DataFrame
+    speech_timing: pl.DataFrame
+    features_long: pl.DataFrame
+    series: pl.DataFrame
+    cross_check: pl.DataFrame
 
 
-def engine(params: VoiceParams) -> Engine:  # noqa: ARG001 - every stage's engine is asked in the same way
-    """What computes these features; its models are rules inside the library, not a file."""
-    return Engine("opensmile", version("opensmile"), None)
+def engine(params: VoiceParams) -> Engine:
+    """What computes these features: openSMILE, whose models are rules inside it, and the model of voice activity.
+
+    Raises:
+        UserError: `voice.cross_check` asks for Praat, and it is not installed.
+    """
+    model = speech.engine().model_sha256
+    if params.cross_check == "praat":
+        return Engine("opensmile+praat", f"{smile_version()}+{praat_version()}", model)
+    return Engine("opensmile", smile_version(), model)
 
 
 def measure_voice(media: bytes, recording: Recording, params: VoiceParams) -> VoiceTables:
-    """Low-level descriptors and functionals of a recording's sound.
+    """Low-level descriptors, functionals and timing of a recording's sound.
 
     The sound is mixed down to mono and brought to one rate first. openSMILE writes 0 where there is nothing to
     measure (and leaves those zeros out of its own means): here that is NULL.
@@ -56,34 +77,98 @@ def measure_voice(media: bytes, recording: Recording, params: VoiceParams) -> Vo
     Args:
         media: the whole file; without sound, the frames are empty and the functionals NULL with their cause.
         recording: its name and tasks.
-        params: the rate, and the shortest stretch to sum up.
+        params: the rate, the shortest stretch to sum up, feature sets, voice activity, cross-check.
 
     Returns:
-        Frames in order of time; functionals of the whole recording first, then of its tasks in the sidecar's order.
+        Frames in order of time; rows of the whole recording first, then of its tasks in the sidecar's order.
 
     Raises:
         Rejection: no demuxer can open it.
     """
     sound = read_sound(media, params.sample_rate_hz)
-    spans = [Task(WHOLE, sound.start_s, _end_s(sound)) if sound else Task(WHOLE, 0.0, 0.0), *recording.tasks]
-    rows: list[dict[str, object]] = [
-        {
-            "recording": recording.recording,
-            "task": span.name,
-            "feature_set": FEATURE_SET,
-            "sample_rate_hz": params.sample_rate_hz,
-            **_functionals(sound, span, params),
-        }
-        for span in spans
+    spoken = _speech(media, sound, params)
+    all_spans = spans(sound, recording, params.min_segment_s)
+    whole = [whole_piece(sound, span) for span in all_spans]
+    speech_alone = [speech_piece(sound, span, spoken, params.min_segment_s) for span in all_spans]
+    of_whole, of_speech = ([_functionals(piece, params) for piece in pieces] for pieces in (whole, speech_alone))
+    segments: list[Row] = [{"stretch": n, "start_s": start, "end_s": end} for n, (start, end) in enumerate(spoken)]
+    timed = [
+        {**timing(spoken, span, params.min_pause_s), **{name: row.get(source) for name, source in _RATES.items()}}
+        for span, row in zip(all_spans, of_speech, strict=True)
     ]
-    return VoiceTables(_frames(sound, recording.recording), VOICE_FUNCTIONALS.frame(rows))
+    pieces = [
+        (piece, row["cause"] == "unvoiced")
+        for piece, row in zip([*whole, *speech_alone], [*of_whole, *of_speech], strict=True)
+    ]
+    name = recording.recording
+    return VoiceTables(
+        _frames(sound, name),
+        _table(VOICE_FUNCTIONALS, of_whole, name),
+        _table(
+            VOICE_FUNCTIONALS_SPEECH, [_with_amount(*both) for both in zip(of_speech, speech_alone, strict=True)], name
+        ),
+        _table(SPEECH_SEGMENTS, segments, name),
+        _table(SPEECH_TIMING, timed, name),
+        features_long(pieces, name, params),
+        series(sound, name, params),
+        _table(VOICE_CROSS_CHECK, [row for piece in whole for row in _cross_check(piece, params)], name),
+    )
+
+
+_RATES = {
+    "loudness_peaks_per_speech_s": "loudnessPeaksPerSec",
+    "voiced_segments_per_speech_s": "VoicedSegmentsPerSec",
+}
+"""Columns of `speech_timing` and the functionals over speech that they are."""
+
+
+def _table(table: Table, rows: Sequence[Row], recording: str) -> pl.DataFrame:
+    return table.frame([{"recording": recording, **row} for row in rows])
+
+
+def _speech(media: bytes, sound: Sound | None, params: VoiceParams) -> list[Stretch]:
+    """Where somebody speaks, on the recording's clock."""
+    heard = sound if params.sample_rate_hz == SPEECH_RATE_HZ else read_sound(media, SPEECH_RATE_HZ)
+    if heard is None:
+        return []
+    hysteresis = Hysteresis(params.speech_on, params.speech_off, params.min_speech_s, params.min_silence_s)
+    length_s = end_s(heard) - heard.start_s
+    return speech_segments(speech_probability(heard), hysteresis, start_s=heard.start_s, duration_s=length_s)
+
+
+def _with_amount(row: Row, piece: Piece) -> Row:
+    """How much speech a row rests on; nothing where there was none to look for."""
+    if piece.span.start_s is None:
+        return row
+    speech_s = sum(end - start for start, end in piece.stretches)
+    return {**row, "speech_s": round(speech_s, 6), "stretches": len(piece.stretches)}
+
+
+def _cross_check(piece: Piece, params: VoiceParams) -> list[Row]:
+    """Praat's measures of a span, if they are asked for."""
+    if params.cross_check == "none":
+        return []
+    cause = piece.span.cause
+    values = {} if cause is not None else measure_praat(piece.samples, params.sample_rate_hz, params)
+    unmeasured = cause or "unvoiced"
+    return [
+        {
+            "task": piece.span.task,
+            "engine": params.cross_check,
+            "feature": feature,
+            "unit": about.unit,
+            "value": values.get(feature),
+            "cause": unmeasured if values.get(feature) is None else None,
+        }
+        for feature, about in CROSS_CHECKED.items()
+    ]
 
 
 def _frames(sound: Sound | None, recording: str) -> pl.DataFrame:
     """Low-level descriptors at each 10 ms of the sound."""
     if sound is None or len(sound.samples) < _SHORTEST_S * sound.sample_rate_hz:
         return VOICE_FRAMES.frame()
-    values = _smile(sound.samples, sound.sample_rate_hz, "LowLevelDescriptors")
+    values = run_smile(sound.samples, sound.sample_rate_hz, FEATURE_SET, "LowLevelDescriptors").values
     frame = np.arange(len(values), dtype=np.int32)
     columns = {d.name: values[:, at].copy() for at, d in enumerate(DESCRIPTORS)}
     unvoiced = columns[F0] == 0
@@ -99,18 +184,12 @@ def _frames(sound: Sound | None, recording: str) -> pl.DataFrame:
     return VOICE_FRAMES.conform(table)
 
 
-def _functionals(sound: Sound | None, span: Task, params: VoiceParams) -> dict[str, object]:
+def _functionals(piece: Piece, params: VoiceParams) -> Row:
     """One row's span, cause and values; without values where they cannot be measured."""
-    if sound is None:
-        return {"cause": "no_audio"}
-    start_s, end_s = max(span.start_s, sound.start_s), min(span.end_s, _end_s(sound))
-    if end_s <= start_s:
-        return {"cause": "outside_recording"}
-    where: dict[str, object] = {"start_s": start_s, "end_s": end_s}
-    if end_s - start_s < params.min_segment_s:
-        return {**where, "cause": "too_short"}
-    first, last = (round((at - sound.start_s) * sound.sample_rate_hz) for at in (start_s, end_s))
-    values = _smile(sound.samples[first:last], sound.sample_rate_hz, "Functionals")[0]
+    row = {**piece.span.where(), "feature_set": FEATURE_SET, "sample_rate_hz": params.sample_rate_hz}
+    if piece.span.cause is not None:
+        return row
+    (values,) = run_smile(piece.samples, params.sample_rate_hz, FEATURE_SET, "Functionals").values
     named: dict[str, float | None] = {
         column.name: float(value) if np.isfinite(value) else None
         for column, value in zip(FUNCTIONALS, values, strict=True)
@@ -122,25 +201,4 @@ def _functionals(sound: Sound | None, span: Task, params: VoiceParams) -> dict[s
         cause, meaningless = "all_voiced", OF_UNVOICED
     else:
         meaningless = ()
-    return {**where, "cause": cause, **named, **dict.fromkeys(meaningless)}
-
-
-def _smile(
-    samples: NDArray[np.float32], sample_rate_hz: int, level: Literal["LowLevelDescriptors", "Functionals"]
-) -> NDArray[np.float32]:
-    """Run openSMILE over samples: float32, frames x descriptors, or 1 x functionals."""
-    import opensmile  # noqa: PLC0415 - heavy, and who only asks for the engine's version need not pay for it
-
-    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel[level])
-    values: NDArray[np.float32] = smile.process_signal(np.clip(samples, -1.0, _LOUDEST), sample_rate_hz).to_numpy()
-    return values
-
-
-def _end_s(sound: Sound) -> float:
-    return sound.start_s + len(sound.samples) / sound.sample_rate_hz
-
-
-def try_engine() -> None:
-    """Run openSMILE on a second of noise: it raises what keeps it from working."""
-    noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-    _smile(noise, 16_000, "Functionals")
+    return {**row, "cause": cause, **named, **dict.fromkeys(meaningless)}

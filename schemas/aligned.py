@@ -15,6 +15,9 @@ NEAREST = tuple(name for name in AU_FRAMES.names if re.fullmatch(r"AU\d\d_c", na
 DESCRIBED = tuple(descriptor.name for descriptor in DESCRIPTORS)
 """Voice columns: the mean of the frames whose windows are centred within the grid step."""
 
+MASK_MISSING, MASK_INTERPOLATED, MASK_MEASURED = 0, 1, 2
+"""What `face_mask` says of a step."""
+
 
 def _resampled(column: Column, how: str) -> Column:
     return replace(column, nullable=True, meaning=f"{column.meaning.removesuffix('.')}; {how}.")
@@ -27,13 +30,19 @@ ALIGNED_FRAMES = Table(
         Column("t_s", "DOUBLE", "Time of the step on the recording's clock, a multiple of 1 / align.grid_hz from 0.", unit="s",
                nullable=False, minimum=0),
         Column("task", "VARCHAR", "The task that this step is in; NULL between tasks.", allowed=TASK_NAMES),
-        Column("face_valid", "BOOLEAN", "Whether frames with a face stand around the step, at most align.max_gap_s apart; else every face column is NULL. A column is NULL beyond that only where it was not measured in those faces.",
+        Column("face_valid", "BOOLEAN", "Whether frames with a face stand around the step, at most align.max_gap_s apart and in the same task; else every face column is NULL. A column is NULL beyond that only where it was not measured in those faces.",
                nullable=False),
+        Column("face_mask", "SMALLINT", "Where the face columns come from: 2 from a frame at just this time; 1 interpolated between the two frames around it; "
+               "0 from nowhere: they are NULL.", unit="{0-2}", nullable=False, minimum=0, maximum=2),
+        Column("face_gap_s", "DOUBLE", "How far apart the frames with a face around the step are: 0 where one stands at it, NULL where face_mask is 0. "
+               "A stricter limit than align.max_gap_s needs nothing but a condition on it.", unit="s", minimum=0),
         Column("voice_valid", "BOOLEAN", "Whether sound was measured in the step; else every voice column is NULL.", nullable=False),
+        Column("voice_windows", "SMALLINT", "How many of the sound's 10 ms frames each spectral value of the step is the mean of (1 / align.grid_hz / 10 ms where "
+               "all are there); 0 where voice_valid is false.", unit="{windows}", nullable=False, minimum=0),
         Column("voiced", "BOOLEAN", "Whether F0 was found in the step; NULL where voice_valid is false."),
-        *(_resampled(AU_FRAMES[name], "linear between the frames around the step") for name in INTERPOLATED),
-        *(_resampled(AU_FRAMES[name], "as in the frame nearer to the step") for name in NEAREST),
-        *(_resampled(VOICE_FRAMES[name], "mean over the windows centred in [t_s - h/2, t_s + h/2) with h = 1 / align.grid_hz")
+        *(_resampled(AU_FRAMES[name], "linear between the frames with a face around the step, at most align.max_gap_s apart and in the same task") for name in INTERPOLATED),
+        *(_resampled(AU_FRAMES[name], "as in the nearer of the frames with a face around the step, at most align.max_gap_s apart and in the same task") for name in NEAREST),
+        *(_resampled(VOICE_FRAMES[name], "mean over the windows centred in [t_s - h/2, t_s + h/2) and in the same task, with h = 1 / align.grid_hz")
           for name in DESCRIBED),
     ),
     key=("recording", "t_s"),

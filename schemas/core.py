@@ -7,9 +7,9 @@ from typing import Literal
 
 import polars as pl
 
-Type = Literal["VARCHAR", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "SMALLINT", "BOOLEAN"]
+Type = Literal["VARCHAR", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "SMALLINT", "BOOLEAN", "FLOAT[]"]
 
-POLARS_TYPES: Mapping[str, type[pl.DataType]] = {
+POLARS_TYPES: Mapping[str, type[pl.DataType] | pl.DataType] = {
     "VARCHAR": pl.String,
     "DOUBLE": pl.Float64,
     "FLOAT": pl.Float32,
@@ -17,6 +17,7 @@ POLARS_TYPES: Mapping[str, type[pl.DataType]] = {
     "INTEGER": pl.Int32,
     "SMALLINT": pl.Int16,
     "BOOLEAN": pl.Boolean,
+    "FLOAT[]": pl.List(pl.Float32),
 }
 
 
@@ -50,6 +51,7 @@ class Column:
         tier: who may be given it; None takes the table's.
         quasi_identifier: whether others may know it of a person, so that it counts for k-anonymity.
         suppress_rare: whether a release leaves out values that few people have.
+        gain_sensitive: whether it follows the level of the recording: microphone, distance, gain.
 
     >>> Column("nrs_now", "DOUBLE", "Pain now.", unit="{0-10}", minimum=0, maximum=10).unit
     '{0-10}'
@@ -68,6 +70,7 @@ class Column:
     tier: Tier | None = None
     quasi_identifier: bool = False
     suppress_rare: bool = False
+    gain_sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Table:
         """
         return column.tier or self.tier or Tier.INTERNAL
 
-    def polars_schema(self) -> dict[str, type[pl.DataType]]:
+    def polars_schema(self) -> dict[str, type[pl.DataType] | pl.DataType]:
         """The table's columns as polars types."""
         return {column.name: POLARS_TYPES[column.type] for column in self.columns}
 

@@ -43,7 +43,8 @@ def _intensity(unit: str) -> Column:
 
 def _presence(unit: str) -> Column:
     return Column(
-        f"{unit}_c", "SMALLINT", f"Presence of {unit} ({AU_NAMES[unit]}): 1 from the threshold of the face stage on. {_UNMEASURED}.",
+        f"{unit}_c", "SMALLINT", f"Presence of {unit} ({AU_NAMES[unit]}): as the engine's own classifier has it, else 1 where {unit}_r "
+        f"reaches publish.presence; set at publication. {_UNMEASURED}.",
         unit="{0,1}", minimum=0, maximum=1,
     )  # fmt: skip
 
@@ -52,8 +53,31 @@ def _angle(axis: str, meaning: str) -> Column:
     return Column(f"pose_R{axis}", "FLOAT", meaning, unit="rad", minimum=-3.1416, maximum=3.1416)
 
 
+def _gaze(axis: str, sign: str) -> Column:
+    return Column(
+        f"gaze_{axis}", "FLOAT", f"Direction of the eyes within the head, {sign}; mean of both eyes: arc sine of the iris centre's offset "
+        "from the middle of the eye corners over an eyeball's radius (0.4 of the eye's width). Not OpenFace's gaze_angle, which adds the "
+        "head's pose. A rough measure with an offset between persons: compare within a person. NULL where the lids are "
+        "half closed or the head is turned away.",
+        unit="rad", minimum=-1.5709, maximum=1.5709,
+    )  # fmt: skip
+
+
+_FRAME_QUALITY = (
+    Column("face_size", "FLOAT", "Height of the landmarks' bounding box as a share of the frame's height.", unit="1", minimum=0),
+    Column("face_brightness", "FLOAT", "Mean luma of the face's region, 0 black and 255 white.", unit="{0-255}", minimum=0, maximum=255),
+    Column("face_sharpness", "FLOAT", "Variance of the Laplacian of the face's region at 64 x 64 px over the variance of its luma, so that "
+           "light and contrast cancel; the less, the more blurred (Pech-Pacheco et al., ICPR 2000, doi:10.1109/ICPR.2000.903548). "
+           "NULL where the region is evenly bright.", unit="1", minimum=0),
+    Column("face_speed", "FLOAT", "Displacement of the face's centre since the frame before, in widths of the face a second. NULL where "
+           "that frame shows no face.", unit="{face widths}/s", minimum=0),
+    Column("face_outside", "FLOAT", "Hint of occlusion: share of the engine's landmarks that lie outside the picture. A hand or a mask "
+           "before the face does not show in it.", unit="1", minimum=0, maximum=1),
+)  # fmt: skip
+
+
 AU_FRAMES = Table(
-    "au_frames", "video frame", "Action units, head pose and pain score of every decoded frame.",
+    "au_frames", "video frame", "Action units, head pose, frame quality and pain score of every decoded frame.",
     (
         RECORDING,
         Column("frame", "INTEGER", "Number of the frame among those decoded, from 0.", unit="{frame}", nullable=False, minimum=0),
@@ -68,6 +92,11 @@ AU_FRAMES = Table(
         _angle("x", "Head pitch; positive with the chin down (OpenFace's sign)."),
         _angle("y", "Head yaw; positive when turned to the person's own right, the left of the picture (OpenFace's sign)."),
         _angle("z", "Head roll; positive when tilted clockwise in the picture (OpenFace's sign)."),
+        *_FRAME_QUALITY,
+        Column("mouth_open", "FLOAT", "Mouth openness: gap between the inner lips (landmarks 13-14) over the distance between the outer "
+               "eye corners (33-263). NULL where no face was found or the head is turned away.", unit="1", minimum=0),
+        _gaze("x", "positive to the right of the picture"),
+        _gaze("y", "positive downwards"),
         *(_intensity(unit) for unit in AU_NAMES if unit not in PRESENCE_ONLY),
         *(_presence(unit) for unit in AU_NAMES),
         Column("pspi", "FLOAT", "Prkachin and Solomon Pain Intensity (Pain 2008, 139:267-274): AU04 + max(AU06, AU07) + "
@@ -85,11 +114,11 @@ METHODS = ("blendshape", "geometry", "model", "none")
 AU_SUPPORT = Table(
     "au_support", "engine and action unit", "How each engine measures each action unit, and what to beware of.",
     (
-        Column("engine", "VARCHAR", "The engine's name on the package index.", nullable=False),
+        Column("engine", "VARCHAR", "The engine's name, as in meta.provenance.", nullable=False),
         Column("action_unit", "VARCHAR", "The action unit, as its columns in au_frames begin.", nullable=False, pattern=r"AU\d{2}"),
         Column("method", "VARCHAR", "'blendshape': from the engine's expression scores; 'geometry': from distances between landmarks; "
                "'model': a model trained on this action unit; 'none': not measured, so NULL.", nullable=False, allowed=METHODS),
-        Column("source", "VARCHAR", "The formula of the intensity (0-5), by the engine's own names.", nullable=False),
+        Column("source", "VARCHAR", "The formula of the intensity (0-5), by the engine's own names, or the paper of the model.", nullable=False),
         Column("caveat", "VARCHAR", "What to beware of when using it.", nullable=False),
     ),
     key=("engine", "action_unit"),

@@ -42,6 +42,7 @@ COLUMNS = Table(
         Column("allowed", "VARCHAR", "The closed set of values, separated by commas; NULL for no such set."),
         Column("tier", "VARCHAR", "Who may be given it: aggregate for everyone, feature for partners, internal inside the study, link for nobody.", nullable=False,
                allowed=tuple(tier.value for tier in Tier)),
+        Column("gain_sensitive", "BOOLEAN", "Whether it follows the level of the recording, so that microphone, distance and gain shift it: compare it within a device alone.", nullable=False),
     ),
     key=("table_schema", "table_name", "column_name"),
     tier=Tier.AGGREGATE,

@@ -68,6 +68,10 @@ RECORDINGS = Table(
         TIME_OF_DAY,
         STUDY_MINUTE,
         Column("duration_s", "DOUBLE", "Length from the first to the end of the last frame or sample.", unit="s", minimum=0),
+        Column("video_start_s", "DOUBLE", "Where the first frame is shown, on the recording's clock: all times of a recording count from where its "
+               "first track begins, as the container has it. NULL without a picture.", unit="s"),
+        Column("audio_start_s", "DOUBLE", "Where the first sample is heard, on the same clock; what an encoder puts before the sound (priming) is not counted. "
+               "NULL without sound.", unit="s"),
         Column("fps", "DOUBLE", "Mean frame rate from true timestamps.", unit="Hz", minimum=0, maximum=1000),
         Column("width", "INTEGER", "Width as shown, rotation applied.", unit="px", minimum=1),
         Column("height", "INTEGER", "Height as shown, rotation applied.", unit="px", minimum=1),

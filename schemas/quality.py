@@ -79,6 +79,8 @@ _ALL = (
             Limit(">=", "min_fps", "LOW_FRAME_RATE")),
     Measure("frame_interval_cv", "1", "Irregularity of the frame rate: 0 for a constant one.", "lower", "Standard deviation / mean of the intervals between frames.",
             Limit("<=", "max_frame_interval_cv", "VARIABLE_FRAME_RATE")),
+    Measure("video_start_s", "s", "Where the first frame is shown, on the recording's clock: 0 where the first track begins.", "none", _TIMES),
+    Measure("audio_start_s", "s", "Where the first sample is heard, on the recording's clock, without what the encoder put before the sound.", "none", "Presentation times of the decoded samples."),
     Measure("audio_start_offset_s", "s", "Start of the sound after that of the picture; negative where the sound is first.", "none", "Presentation times."),
     Measure("av_length_difference_s", "s", "Difference in length of picture and sound.", "lower", "|video_duration_s - audio_duration_s|.",
             Limit("<=", "max_av_length_difference_s", "AV_DESYNC")),

@@ -7,6 +7,7 @@ frames) are left out, `V` and `UV` that only voiced or unvoiced frames count.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from schemas.core import Column, Table, Tier
 from schemas.people import OF_RECORDING, RECORDING, TASK_OR_WHOLE
@@ -17,14 +18,23 @@ SPECTRAL_WINDOW_S = 0.02
 PITCH_WINDOW_S = 0.06
 
 
+Gain = Literal["none", "scales", "shifts"]
+"""What a louder recording does to a descriptor: nothing, multiply it (so that its coefficient of variation stays), or
+more than that: openSMILE's slopes of the spectrum are no mere differences of levels, and shift.
+
+Whether a frame is voiced follows the level a little too, for all: openSMILE calls none voiced below an energy of 0.001
+(cValbasedSelector in GeMAPSv01b_core.lld.conf.inc)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A low-level descriptor: what it is, its unit, and the window from which each frame's value is made."""
+    """A low-level descriptor: what it is, its unit, the window of each frame's value, and how it follows the level."""
 
     name: str
     meaning: str
     unit: str
     window_s: float = SPECTRAL_WINDOW_S
+    gain: Gain = "none"
 
 
 def _formants() -> tuple[Descriptor, ...]:
@@ -48,9 +58,9 @@ def _formants() -> tuple[Descriptor, ...]:
 _SPECTRUM = (
     Descriptor("alphaRatio_sma3", "energy in 1-5 kHz against that in 50-1000 Hz (as openSMILE writes it: the paper has the inverse)", "dB"),
     Descriptor("hammarbergIndex_sma3", "strongest peak in 0-2 kHz against that in 2-5 kHz", "dB"),
-    Descriptor("slope0-500_sma3", "slope of the spectrum in 0-500 Hz", "dB/Hz"),
-    Descriptor("slope500-1500_sma3", "slope of the spectrum in 500-1500 Hz", "dB/Hz"),
-    Descriptor("spectralFlux_sma3", "change of the spectrum from frame to frame", "{flux}"),
+    Descriptor("slope0-500_sma3", "slope of the spectrum in 0-500 Hz", "dB/Hz", gain="shifts"),
+    Descriptor("slope500-1500_sma3", "slope of the spectrum in 500-1500 Hz", "dB/Hz", gain="shifts"),
+    Descriptor("spectralFlux_sma3", "change of the spectrum from frame to frame", "{flux}", gain="scales"),
     *(Descriptor(f"mfcc{n}_sma3", f"mel-frequency cepstral coefficient {n}", "{mfcc}") for n in (1, 2, 3, 4)),
 )
 _PROSODY = (
@@ -68,12 +78,13 @@ _HARMONICS = (
 _VOICE = (*_PROSODY, *_HARMONICS)
 _SPECTRAL = (*_SPECTRUM, *_HARMONICS)
 """What the shape of the spectrum gives: it follows the vocal tract's anatomy, by which speakers are recognised."""
-_LOUDNESS = Descriptor("Loudness_sma3", "perceived loudness from an auditory spectrum", "{loudness}")
+_LOUDNESS = Descriptor("Loudness_sma3", "perceived loudness from an auditory spectrum", "{loudness}", gain="scales")
 
 DESCRIPTORS = (_LOUDNESS, *_SPECTRUM, *_VOICE)
 """The 25 low-level descriptors, in openSMILE's order."""
 
 F0 = "F0semitoneFrom27.5Hz_sma3nz"
+LOUDNESS = _LOUDNESS.name
 
 _FUNCTIONALS = {
     "amean": ("Mean", ""),
@@ -111,6 +122,7 @@ def _functionals(descriptor: Descriptor, name: str, which: tuple[str, ...], fram
                 f"{meaning} of the {descriptor.meaning}, over {frames}.",
                 unit=full,
                 tier=tier,
+                gain_sensitive=descriptor.gain == "shifts" or (descriptor.gain == "scales" and full != "1"),
             )
         )
     return tuple(columns)
@@ -131,7 +143,7 @@ _TEMPORAL = (
     Column("StddevVoicedSegmentLengthSec", "FLOAT", "Standard deviation of the lengths of continuous voiced stretches.", unit="s"),
     Column("MeanUnvoicedSegmentLength", "FLOAT", "Mean length of unvoiced stretches: about that of pauses.", unit="s"),
     Column("StddevUnvoicedSegmentLength", "FLOAT", "Standard deviation of the lengths of unvoiced stretches.", unit="s"),
-    Column("equivalentSoundLevel_dBp", "FLOAT", "Equivalent sound level against digital full scale.", unit="dB"),
+    Column("equivalentSoundLevel_dBp", "FLOAT", "Equivalent sound level against digital full scale.", unit="dB", gain_sensitive=True),
 )
 # fmt: on
 
@@ -160,7 +172,10 @@ def _descriptor_column(descriptor: Descriptor) -> Column:
     if descriptor in _VOICE:
         unvoiced = descriptor.window_s == PITCH_WINDOW_S
         absent = f"; NULL {'in unvoiced frames and ' if unvoiced else ''}where it could not be measured"
-    return Column(descriptor.name, "FLOAT", f"{meaning}; {window}{absent}.", unit=descriptor.unit)
+    return Column(
+        descriptor.name, "FLOAT", f"{meaning}; {window}{absent}.", unit=descriptor.unit,
+        gain_sensitive=descriptor.gain != "none",
+    )  # fmt: skip
 
 
 VOICE_FRAMES = Table(

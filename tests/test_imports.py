@@ -20,9 +20,10 @@ ONLY = {
     "dvc": {"pipelines/checkout.py"},
     "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py"},
     "mediapipe": {"pipelines/landmarker.py", "pipelines/face.py", "pipelines/face_model.py", "pipelines/face_geometry.py"},
-    "opensmile": {"pipelines/voice.py"},
-    "parselmouth": {"pipelines/synthetic/"},
+    "opensmile": {"pipelines/smile.py"},
+    "parselmouth": {"pipelines/synthetic/", "pipelines/praat.py"},
     "skimage": {"pipelines/synthetic/"},
+    "pympi": {"pipelines/elan.py"},
 }  # fmt: skip
 
 SEES_IDS = {

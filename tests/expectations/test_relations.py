@@ -89,3 +89,29 @@ def test_what_is_allowed_is_a_parameter(sound: Tables) -> None:
     controls = {**sound, "participants": first_row(sound["participants"], group="control")}
     lenient = check_relations(controls, LAKE_TABLES, Limits(control_max_nrs=10, control_max_recordings=5))
     assert [result for result in lenient if not result.success] == []
+
+
+def mixed(sound: Tables, **values: object) -> Tables:
+    """The tables with one recording's face measured otherwise."""
+    other = (pl.col("stage") == "face") & (pl.col("recording") == FIRST)
+    changed = sound["provenance"].with_columns(
+        pl.when(other).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name, value in values.items()
+    )
+    return sound | {"provenance": changed}
+
+
+@pytest.mark.parametrize("values", [{"engine": "openface"}, {"model_sha256": "a" * 64}])
+def test_a_mix_of_engines_or_models_holds_the_publication_back_unless_it_is_allowed(
+    sound: Tables, values: dict[str, object]
+) -> None:
+    tables = mixed(sound, **values)
+    (held,) = [result for result in check_relations(tables, LAKE_TABLES, Limits()) if not result.success]
+    assert (held.check, held.holds_back, held.detail) == ("one_engine_per_stage", True, "1 of its rows or recordings")
+    allowed = check_relations(tables, LAKE_TABLES, Limits(allow_mixed_engines=True))
+    assert all(result.success for result in allowed)
+
+
+def test_a_mix_of_versions_of_one_engine_is_a_warning(sound: Tables) -> None:
+    tables = mixed(sound, engine_version="9.9.9")
+    (warned,) = [result for result in check_relations(tables, LAKE_TABLES, Limits()) if not result.success]
+    assert (warned.check, warned.holds_back) == ("one_version_per_engine", False)

@@ -75,12 +75,12 @@ def everything(ingested: Ingested) -> Iterator[tuple[str, bytes]]:
             if content.startswith(AGE) and not path.is_relative_to(study.quarantine):
                 yield f"{path} decrypted", pyrage.decrypt(content, identities)
             if content[:4] == b"PAR1":
-                yield f"{path} read", pl.read_parquet(path).write_csv().encode()
+                yield f"{path} read", pl.read_parquet(path).write_json().encode()
     objects = ["git", "cat-file", "--batch-all-objects", "--batch"]
     yield "git's objects", subprocess.run(objects, cwd=study.root, capture_output=True, check=True).stdout
     with duckdb.connect(str(study.warehouse / "current"), read_only=True) as db:
         for schema, table in db.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall():
-            yield f"{schema}.{table}", db.sql(f'FROM "{schema}"."{table}"').pl().write_csv().encode()
+            yield f"{schema}.{table}", db.sql(f'FROM "{schema}"."{table}"').pl().write_json().encode()
 
 
 def test_every_planted_recording_is_published(ingested: Ingested) -> None:

@@ -112,7 +112,7 @@ def _everything(night: FirstNight) -> Iterator[tuple[str, bytes]]:
             if path.is_relative_to(night.study.root / ".git" / "objects") and len(path.parent.name) == 2:
                 yield f"{path} unpacked", zlib.decompress(content)
             if content[:4] == b"PAR1":
-                yield f"{path} read", pl.read_parquet(path).write_csv().encode()
+                yield f"{path} read", pl.read_parquet(path).write_json().encode()
     with duckdb.connect(str(night.study.warehouse / "current"), read_only=True) as db:
         for schema, table in db.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall():
             if table not in {"au_frames", "voice_frames", "aligned_frames"}:

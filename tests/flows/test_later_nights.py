@@ -175,7 +175,7 @@ def third(second: Night, ingest: Callable[[Study], Night]) -> Night:
     study = second.study
     deliver(study.root / "landing", Delivery("PT-1", "V1", "first.mp4", film_face(seed=3)))
     text = study.params_file.read_text(encoding="utf-8")
-    changed = text.replace(f"presence_r: {FaceParams().presence_r}", "presence_r: 1.5")
+    changed = text.replace(f"max_width_px: {FaceParams().max_width_px}", "max_width_px: 160")
     assert changed != text
     study.params_file.write_text(changed, encoding="utf-8")
     path = tampered(second)
@@ -194,7 +194,7 @@ def test_a_critical_failure_keeps_the_last_version_published(third: Night) -> No
 
 def test_a_changed_parameter_computes_its_own_stage_and_what_builds_on_it_alone(second: Night, third: Night) -> None:
     again = {name.split("/")[1] for name, at in second.features.items() if third.features[name] != at}
-    # The tampered file is of the stage `quality`; `aligned` is keyed by what face gave, and presence is part of it.
+    # The tampered file is of the stage `quality`; `aligned` is keyed by what face gave, and a smaller picture changes it.
     assert again - {"quality"} == {"face", "aligned"}
 
 

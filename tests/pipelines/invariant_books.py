@@ -193,6 +193,9 @@ class Books:
 
     def _refused_rows(self) -> None:
         """Each quarantined row of a table is kept, in the sealed copy of the delivery that the ledger names."""
+        if self.under_way:
+            # Some of these rows may be the erased person's, whose lines go before the ledger's rows do.
+            return
         kept: dict[tuple[str, str], set[str]] = {}
         for (table, digest), (_, fate, code) in self.table_rows.items():
             if fate != Fate.QUARANTINED or code == "ERASED_SUBJECT":
@@ -205,7 +208,7 @@ class Books:
     def _digests(self, table: str, delivery: str) -> set[str]:
         sealed = self.sealed(f"{delivery}-rows")
         assert sealed is not None, f"no rows are kept of {delivery}"
-        texts = [json.loads(line)["text"] for line in sealed[1].decode().split("\n")]
+        texts = [json.loads(line)["text"] for line in sealed[1].decode().split("\n") if line]
         return {self.vault.digest("row", table, text, str(nth)) for text in texts for nth in range(1, 5)}
 
     def _erased(self) -> None:

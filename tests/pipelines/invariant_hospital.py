@@ -63,6 +63,7 @@ class HospitalMachine(RuleBasedStateMachine):
         self.hospital = Hospital(root, self.mortal.now - timedelta(days=60))
         self.landing = FolderLanding(root)
         self.lying: dict[str, Lying] = {}
+        self.seen_at = self.hospital.at
         self.tables: dict[str, list[dict[str, str]]] = {"participants": [], "consent": [], "clinical": []}
         self.drifted: set[str] = set()
         self.events = 0
@@ -108,7 +109,7 @@ class HospitalMachine(RuleBasedStateMachine):
         self.tables["participants"].append({"participant_id": person, **facts})
         self._write_table("participants")
 
-    @rule(person=st.sampled_from(PEOPLE), status=st.sampled_from(["given", "withdrawn"]))
+    @rule(person=st.sampled_from(PEOPLE), status=st.sampled_from(["given", "given", "withdrawn"]))
     def consent(self, person: str, status: str) -> None:
         """Each event is later than all before; the recordings are of 15 March."""
         self.events += 1
@@ -146,6 +147,13 @@ class HospitalMachine(RuleBasedStateMachine):
     def film(self, path: str, content: str) -> None:
         """A delivery as it should be."""
         self.deliver(path, content, RIGHT)
+
+    @rule(paths=st.permutations(PATHS), content=st.sampled_from(sorted(CONTENTS)))
+    def deliver_twice(self, paths: list[str], content: str) -> None:
+        """The same bytes under two names in one night, good or broken."""
+        for path in paths[:2]:
+            self.deliver(path, content, RIGHT)
+        self.good_night()
 
     @precondition(lambda self: self.lying)
     @rule(
@@ -202,6 +210,11 @@ class HospitalMachine(RuleBasedStateMachine):
     @rule()
     def a_week_passes(self) -> None:
         self.mortal.now += timedelta(days=8)
+
+    @property
+    def delivered_since(self) -> bool:
+        """Whether anything was delivered since the last run that came to its end."""
+        return self.hospital.at != self.seen_at
 
     def good_night(self) -> None:
         """A run that nothing disturbs."""

@@ -12,6 +12,7 @@ from tests.pipelines.invariant_hospital import TABLES, WRONG_SUM, HospitalMachin
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 P, Q, D = Fate.PUBLISHED.value, Fate.QUARANTINED.value, Fate.DEFERRED.value
+AGAIN = (D, "RELEASED")
 DUPLICATE = (Fate.DUPLICATE.value, "DUPLICATE")
 
 
@@ -46,9 +47,11 @@ class Model(HospitalMachine):
         known = before.of_path(path)
         stamps = [self.landing.stamp(each) for each in (path, str(Path(path).with_suffix(".json")))]
         stamp = f"{stamps[0]}|{stamps[1] or '-'}"
-        if known and known[-1].stamp == stamp and known[-1].fate != D:
+        erased = {(Fate.ERASED.value, None)} if person in self.gone else set()
+        unchanged = bool(known) and known[-1].stamp == stamp
+        if unchanged and known[-1].fate != D:
             # Only an erasure changes what is settled.
-            return {known[-1].verdict} if person not in self.gone else {known[-1].verdict, (Fate.ERASED.value, None)}
+            return {known[-1].verdict} | erased
         refusals: dict[str, Callable[[], bool]] = {
             "ERASED_SUBJECT": lambda: person in self.gone,
             "ORPHAN": lambda: file.described is None,
@@ -61,11 +64,18 @@ class Model(HospitalMachine):
         if code is not None:
             stands = [row for row in known if row.sha256 == file.sha256 and row.fate == P]
             waits = {(D, "WAITING_PAIR")} if code == "ORPHAN" else set()
-            # What was published is not taken back.
-            return {(P, None)} | waits if stands else {(Q, code)} | waits
+            # What was published is not taken back, but by an erasure that this night ends.
+            return (
+                ({(P, None)} if stands and code != "ERASED_SUBJECT" else {(Q, code)})
+                | waits
+                | (erased if unchanged else set())
+            )
         if self._must_be_duplicate(path, before):
             return {DUPLICATE}
-        may_be = {DUPLICATE} if self._may_be_duplicate(path, before) else set()
+        may_be: set[tuple[str, str | None]] = set()
+        if self._may_be_duplicate(path, before):
+            # Of one that is set aside in this night, so that the next looks again; and then it is settled.
+            may_be = {DUPLICATE, AGAIN} if self.delivered_since else {DUPLICATE}
         return self._by_content(file, passes=passes) | may_be
 
     def _by_content(self, file: Lying, *, passes: bool) -> set[tuple[str, str | None]]:

@@ -9,12 +9,21 @@ import polars as pl
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.recording import Recording, Task
 from schemas.aligned import ALIGNED_FRAMES
+from schemas.av_offset import AV_OFFSETS
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
 from schemas.core import Column, Table
 from schemas.face import AU_FRAMES
 from schemas.people import PARTICIPANTS
 from schemas.quality import MEASURES, QUALITY_MEASURES
+from schemas.speech import SPEECH_SEGMENTS, SPEECH_TIMING
 from schemas.voice import VOICE_FRAMES, VOICE_FUNCTIONALS
+from schemas.voice_sets import (
+    CROSS_CHECKED,
+    VOICE_CROSS_CHECK,
+    VOICE_FEATURES_LONG,
+    VOICE_FUNCTIONALS_SPEECH,
+    VOICE_SERIES,
+)
 
 DURATION_S = 8.0
 FPS = 25
@@ -37,7 +46,14 @@ FEATURES = {
     "au_frames": ("face", "{}.parquet"),
     "voice_frames": ("voice", "{}.parquet"),
     "voice_functionals": ("voice", "{}.functionals.parquet"),
+    "voice_functionals_speech": ("voice", "{}.functionals_speech.parquet"),
+    "speech_segments": ("voice", "{}.speech_segments.parquet"),
+    "speech_timing": ("voice", "{}.speech_timing.parquet"),
+    "voice_features_long": ("voice", "{}.features_long.parquet"),
+    "voice_series": ("voice", "{}.series.parquet"),
+    "voice_cross_check": ("voice", "{}.cross_check.parquet"),
     "aligned_frames": ("aligned", "{}.parquet"),
+    "av_offsets": ("aligned", "{}.av_offset.parquet"),
 }
 
 
@@ -105,7 +121,23 @@ def write_recording(lake: Path, person: int, number: int, *, superseded: bool = 
         {"task": task, "start_s": start, "end_s": end, "feature_set": "eGeMAPSv02", "cause": None}
         for task, (start, end) in SPANS.items()
     ])  # fmt: skip
+    for table in (VOICE_FUNCTIONALS_SPEECH, SPEECH_TIMING):
+        write_feature(lake, name, table, [
+            {"task": task, "start_s": start, "end_s": end, "cause": None} for task, (start, end) in SPANS.items()
+        ])  # fmt: skip
+    write_feature(lake, name, SPEECH_SEGMENTS, [{"stretch": 0, "start_s": 0.5, "end_s": 2.5}])
+    write_feature(lake, name, VOICE_FEATURES_LONG, [
+        {"task": "reading", "feature_set": "emobase", "feature": feature} for feature in ("F0_sma_max", "F0_sma_min")
+    ])  # fmt: skip
+    write_feature(
+        lake, name, VOICE_SERIES, [{"feature_set": "emobase", "feature": "F0_sma", "values": [0.0, 110.0, None]}]
+    )
+    write_feature(lake, name, VOICE_CROSS_CHECK, [
+        {"task": "reading", "feature": feature, "unit": each.unit, "value": 1.0, "cause": None}
+        for feature, each in CROSS_CHECKED.items()
+    ])  # fmt: skip
     write_feature(lake, name, ALIGNED_FRAMES, [{"t_s": n / 25} for n in range(50)])
+    write_feature(lake, name, AV_OFFSETS, [{"av_offset_s": 0.02, "cause": None}])
     return name
 
 
@@ -114,9 +146,17 @@ def feature_file(lake: Path, recording: str, table: str) -> Path:
     return lake / recording.partition("-")[0] / folder / pattern.format(recording)
 
 
+USABLE: dict[str, object] = {
+    "face_found": True, "face_size": 0.4, "pose_Rx": 0.0, "pose_Ry": 0.0, "face_brightness": 120.0,
+    "face_sharpness": 0.5, "face_speed": 0.1, "face_outside": 0.0,
+}  # fmt: skip
+"""Of a frame that counts in summaries."""
+
+
 def write_feature(lake: Path, recording: str, table: Table, rows: list[dict[str, object]]) -> None:
     """Rows as a stage writes them; columns that a row does not name get some valid value."""
-    full = [{column.name: _valid(column, n) for column in table} | {"recording": recording} | row
+    usable = USABLE if table is AU_FRAMES else {}
+    full = [{column.name: _valid(column, n) for column in table} | {"recording": recording} | usable | row
             for n, row in enumerate(rows)]  # fmt: skip
     stage = {"aligned": "align"}.get(FEATURES[table.name][0], FEATURES[table.name][0])
     provenance = {

@@ -122,6 +122,43 @@ def test_an_action_unit_not_measured_in_a_turned_face_takes_no_other_with_it() -
     assert [i for i, value in enumerate(steps(table, "AU06_r")) if value is None] == [3, 4, 5, 6, 7, 8]
 
 
+def test_the_mask_tells_measured_from_interpolated_from_missing() -> None:
+    table = align(face_of([0.04, 0.12, 0.2, 0.44], [1.0] * 4), voice_of([]), recording(), PARAMS)
+    assert steps(table, "face_mask") == [0, 2, 1, 2, 1, 2, *[0] * 5, 2]
+    assert steps(table, "face_gap_s")[:6] == [None, 0.0, pytest.approx(0.08), 0.0, pytest.approx(0.08), 0.0]
+    assert steps(table, "face_gap_s")[6:] == [*[None] * 5, 0.0]
+
+
+def test_how_many_windows_a_voice_value_is_the_mean_of_is_told() -> None:
+    table = align(face_of([], []), voice_of([1.0] * 21), recording(), PARAMS)
+    # The first window is centred at 10 ms: of the step around 0 only half is there; the last one, at 210 ms, at 200.
+    assert steps(table, "voice_windows") == [1, 4, 4, 4, 4, 4]
+    silent = align(face_of([0.0, 0.04], [1.0, 1.0]), voice_of([]), recording(), PARAMS)
+    assert steps(silent, "voice_windows") == [0, 0]
+
+
+def test_no_face_is_carried_from_one_task_into_the_next() -> None:
+    tasks = (Task("reading", 0.0, 0.1), Task("free_speech", 0.1, 0.4))
+    times = [0.0, 0.06, 0.14, 0.2]
+    table = align(face_of(times, [0.0, 0.0, 4.0, 4.0]), voice_of([]), recording(*tasks), PARAMS)
+    assert steps(table, "task")[:6] == ["reading"] * 3 + ["free_speech"] * 3
+    assert steps(table, "AU04_r") == [0.0, 0.0, None, None, 4.0, 4.0]
+    assert steps(table, "face_mask") == [2, 1, 0, 0, 1, 2]
+
+
+def test_no_sound_is_carried_from_one_task_into_the_next() -> None:
+    tasks = (Task("reading", 0.0, 0.1), Task("free_speech", 0.1, 0.4))
+    # Frame 9 is centred at 100 ms, where free speech begins; the step at 80 ms reaches up to 100 ms, that at 120 from there.
+    loud_from_there: list[float | None] = [0.0 if i < 9 else 4.0 for i in range(30)]
+    table = align(face_of([], []), voice_of(loud_from_there), recording(*tasks), PARAMS)
+    assert steps(table, "Loudness_sma3")[2:4] == [0.0, 4.0]
+    shifted = (Task("reading", 0.0, 0.11), Task("free_speech", 0.11, 0.4))
+    later = align(face_of([], []), voice_of(loud_from_there), recording(*shifted), PARAMS)
+    # The window centred at 100 ms is of the reading task now, in which no step is nearest to it.
+    assert steps(later, "Loudness_sma3")[2:4] == [0.0, 4.0]
+    assert steps(later, "voice_windows")[2:4] == [4, 3]
+
+
 def test_without_face_and_voice_there_are_no_rows() -> None:
     table = align(face_of([], []), voice_of([]), recording(), PARAMS)
     assert table.is_empty()
@@ -174,3 +211,56 @@ def test_what_holds_for_any_input(
     order = list(range(len(face)))
     shuffle.shuffle(order)
     assert_frame_equal(align(face[order], voice.reverse(), recording(), params), table)
+
+
+SLOPE_PER_S = 3.0
+WAVE_HZ = 1.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(gaps_ms=st.lists(st.integers(5, 190), min_size=3, max_size=40), grid_hz=GRIDS)
+def test_a_known_signal_comes_back_from_uneven_frames(gaps_ms: list[int], grid_hz: float) -> None:
+    times = [round(sum(gaps_ms[:n]) / 1000, 6) for n in range(len(gaps_ms) + 1)]
+    params = AlignParams(grid_hz=grid_hz)
+
+    def wave(time_s: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.asarray(2.0 + np.sin(2 * np.pi * WAVE_HZ * time_s))
+
+    line = align(
+        face_of(times, [SLOPE_PER_S * t % 5 if t < 1 else 0.0 for t in times]), voice_of([]), recording(), params
+    )
+    curve = align(face_of(times, list(wave(np.array(times)))), voice_of([]), recording(), params)
+    # All gaps are within the window, so every step from the first to the last frame is there.
+    assert curve["face_mask"].min() != 0
+    assert line["face_valid"].all()
+    # A straight line between points of a curve is off by at most its bend times the square of their distance over 8.
+    bend = (2 * np.pi * WAVE_HZ) ** 2
+    allowed = bend * curve["face_gap_s"].to_numpy() ** 2 / 8 + 1e-5
+    assert np.all(np.abs(curve["pspi"].to_numpy() - wave(curve["t_s"].to_numpy())) <= allowed)
+    # Where a frame stands at the step, its value is the step's.
+    measured = curve.filter(pl.col("face_mask") == 2)
+    assert measured["pspi"].to_numpy() == pytest.approx(wave(measured["t_s"].to_numpy()), abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    gaps_ms=st.lists(st.integers(5, 600), min_size=2, max_size=25),
+    border_s=st.floats(0.05, 3.0),
+    max_gap_s=st.sampled_from([0.05, 0.2, 0.5]),
+)
+def test_nothing_crosses_a_long_gap_or_a_task(gaps_ms: list[int], border_s: float, max_gap_s: float) -> None:
+    times = np.array([round(sum(gaps_ms[:n]) / 1000, 6) for n in range(len(gaps_ms) + 1)])
+    border_s = round(border_s, 3)
+    tasks = (Task("reading", 0.0, border_s), Task("free_speech", border_s, 60.0))
+    # What is measured in the reading task is 1, and in free speech 4: any other value is a mixture.
+    values: list[float | None] = [1.0 if time_s < border_s else 4.0 for time_s in times]
+    voice = voice_of([1.0 if (i + 1) / 100 < border_s else 4.0 for i in range(100)])
+    table = align(face_of(list(times), values), voice, recording(*tasks), AlignParams(max_gap_s=max_gap_s))
+    own = pl.when(pl.col("task") == "reading").then(1.0).otherwise(4.0)
+    for name in ("AU04_r", "pose_Rx", "Loudness_sma3"):
+        assert table.filter(pl.col(name) != own).is_empty()
+    for t_s, mask in table.select("t_s", "face_mask").iter_rows():
+        before, after = times[times <= t_s + 1e-9], times[times >= t_s - 1e-9]
+        bridged = len(before) and len(after) and after[0] - before[-1] <= max_gap_s + 1e-9
+        same_task = bridged and (before[-1] < border_s) == (after[0] < border_s)
+        assert (mask > 0) == bool(same_task)

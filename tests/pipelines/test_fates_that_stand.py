@@ -114,3 +114,32 @@ def test_what_a_newer_file_replaces_is_superseded_though_the_run_was_killed(
         assert sum('"superseded": false' in text for text in sidecars) == 1, f"after {steps} steps"
         if ended:
             break
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_an_orphan_that_is_released_without_its_sidecar_is_one_delivery_still(
+    mortal: MortalStudy, hospital: Hospital, *, emptied: bool
+) -> None:
+    written = hospital.write(FIRST, WAV)
+    mortal.night()
+    mortal.now += timedelta(days=8)
+    mortal.night()
+    (row,) = Books(mortal).of_path(FIRST)
+    if emptied:
+        written.unlink()
+    mortal.release([row.delivery])
+    mortal.night()
+    assert fates(mortal) == [Fate.QUARANTINED]
+    assert Books(mortal).of_path(FIRST)[0].codes == ["ORPHAN"]
+
+
+def test_an_erased_delivery_that_was_never_read_stays_erased_when_its_file_comes(
+    mortal: MortalStudy, hospital: Hospital
+) -> None:
+    hospital.write(FIRST, WAV)
+    mortal.night()
+    mortal.erase(ID)
+    assert fates(mortal) == [Fate.ERASED]
+    hospital.film(WAV, "a.wav")
+    mortal.night()
+    assert fates(mortal) == [Fate.ERASED, Fate.QUARANTINED]

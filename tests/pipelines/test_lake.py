@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.errors import PainLakeError
 from pipelines.lake import count_rows, dataset_summary, files, people, read_provenance, read_recordings, read_table
-from schemas.tables import LAKE_TABLES, TABLES
+from schemas.tables import LAKE_TABLES, TABLES, VOICE_TABLES
 from tests.pipelines.lake_factory import (
     FRAMES,
     change,
@@ -68,6 +68,12 @@ def test_a_superseded_recording_says_so(lake: Path) -> None:
 def test_functionals_and_frames_of_voice_are_told_apart(lake: Path) -> None:
     assert all(path.name.endswith(".functionals.parquet") for path in files(lake, "voice_functionals"))
     assert len(files(lake, "voice_frames")) == len(files(lake, "voice_functionals")) == 3
+
+
+def test_each_table_of_voice_has_files_of_its_own(lake: Path) -> None:
+    found = {table.name: set(files(lake, table.name)) for table in VOICE_TABLES}
+    assert {name: len(paths) for name, paths in found.items()} == dict.fromkeys(found, 3)
+    assert len(set().union(*found.values())) == 3 * len(VOICE_TABLES)
 
 
 def test_a_recording_without_a_feature_file_has_no_such_rows(lake: Path) -> None:

@@ -101,6 +101,21 @@ def test_the_file_holds_what_the_lake_holds(published: Path) -> None:
     assert dataset_summary(lake)["people"] == ask(published, "SELECT people FROM meta.dataset_version")[0][0]
 
 
+def test_what_follows_the_level_says_so_in_dictionary_and_comment(published: Path) -> None:
+    marked = ask(published, "SELECT column_name FROM meta.columns WHERE gain_sensitive AND table_name = 'voice_frames'")
+    assert ("Loudness_sma3",) in marked
+    assert len(marked) == 4
+    (comment,) = ask(published, """
+        SELECT comment FROM duckdb_columns() WHERE table_name = 'recording_features' AND column_name = 'loudness_sma3_amean'
+    """)[0]  # fmt: skip
+    assert str(comment).endswith("Gain-sensitive. [{loudness}]")
+
+
+def test_a_series_of_descriptors_can_be_unnested(published: Path) -> None:
+    rows = ask(published, f"SELECT unnest(values) FROM voice_series WHERE recording = '{FIRST}'")  # noqa: S608 - a made-up name
+    assert rows == [(0.0,), (110.0,), (None,)]
+
+
 def test_rows_stand_in_the_order_of_their_key(published: Path) -> None:
     rows = ask(published, "SELECT recording, frame FROM au_frames")
     assert rows == sorted(rows)
@@ -248,4 +263,17 @@ def test_columns_that_count_leave_no_run_of_digits_that_looks_like_an_identity(t
     with building(tmp_path / "a.duckdb", 500) as connection:
         connection.execute(create_sql(table))
         insert_frame(connection, table, rising)
+    assert b"1234567" not in (tmp_path / "a.duckdb").read_bytes()
+
+
+def test_catalogues_leave_no_run_of_digits_that_looks_like_an_identity(tmp_path: Path) -> None:
+    # So many that their places in a list take a byte each.
+    names = [f"a column of the name {n}" for n in range(200)] * 2
+    rows = pl.DataFrame({"table_name": [f"table {n // 40}" for n in range(400)], "column_name": names})
+    columns = (Column("table_name", "VARCHAR", "."), Column("column_name", "VARCHAR", "."))
+    table = Table("catalogue", "column", "Columns.", columns, key=("column_name",), schema="meta")
+    with building(tmp_path / "a.duckdb", 500) as connection:
+        connection.execute("CREATE SCHEMA meta")
+        connection.execute(create_sql(table))
+        insert_frame(connection, table, rows)
     assert b"1234567" not in (tmp_path / "a.duckdb").read_bytes()

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -54,6 +55,25 @@ def test_the_same_lake_gives_the_same_report_and_warnings_do_not_hold_back(lake:
         ("clinical_observations", "controls_without_pain")
     ]
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("damage", "check", "columns"),
+    [
+        (lambda frame: pl.concat([frame, frame.head(1)]), "unique", "recording, task, segment, feature_set, feature"),
+        (lambda frame: frame.with_columns(segment=pl.lit("half")), "allowed", "segment"),
+        (lambda frame: frame.with_columns(value=pl.lit(float("inf"), pl.Float32)), "finite", ""),
+        (lambda frame: frame.with_columns(recording=pl.lit(recording_name(1, 2))), "readable", ""),
+        (lambda frame: frame.drop("segment"), "names", ""),
+        (lambda frame: frame.with_columns(pl.col("value").cast(pl.Float64)), "types", ""),
+    ],
+)
+def test_a_table_too_long_for_memory_is_checked_file_by_file(
+    lake: Path, tmp_path: Path, damage: Callable[[pl.DataFrame], pl.DataFrame], check: str, columns: str
+) -> None:
+    change(lake, FIRST, "voice_features_long", damage)
+    outcome = validate(lake, tmp_path / "validation.json", ValidateParams())
+    assert ("voice_features_long", check, columns) in {(r.table, r.check, r.column) for r in outcome.holding_back}
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b'{"results": [{}]}'])

@@ -145,3 +145,14 @@ def test_the_index_names_the_people_with_recordings(made: Made) -> None:
     text = made.study.index.read_text(encoding="utf-8")
     assert pseudonym(1) in text
     assert pseudonym(2) in text
+
+
+def test_a_changed_threshold_of_publication_asks_for_another_version(made: Made) -> None:
+    before = made.study.params_file.read_text(encoding="utf-8")
+    assert not made.version.changed()
+    for old, new, due in (("max_yaw_rad: 0.6", "max_yaw_rad: 0.3", True), ("retries: 3", "retries: 4", False)):
+        assert old in before
+        made.study.params_file.write_text(before.replace(old, new), encoding="utf-8")
+        assert made.version.changed() is due
+        assert made.ledger.dirty() == []
+    made.study.params_file.write_text(before, encoding="utf-8")

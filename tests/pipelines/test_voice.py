@@ -3,6 +3,7 @@
 import io
 import struct
 import wave
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 
 from pipelines.params import VoiceParams
 from pipelines.recording import Recording, Task
+from pipelines.synthetic.speech import ABOUT_PAIN, SAMPLE_RATE_HZ, Voice, speak
 from pipelines.voice import engine, measure_voice
+from schemas.speech import SPEECH_TIMING
 from schemas.voice import DESCRIPTORS, F0, FUNCTIONALS, OF_UNVOICED, OF_VOICED, VOICE_FRAMES, VOICE_FUNCTIONALS
+from schemas.voice_sets import CROSS_CHECKED, VOICE_CROSS_CHECK, VOICE_FUNCTIONALS_SPEECH
 
 RATE = 16_000
 PARAMS = VoiceParams()
@@ -171,6 +175,122 @@ def test_the_alpha_ratio_has_the_sign_that_its_meaning_says() -> None:
 def test_the_engine_is_the_installed_library() -> None:
     assert engine(PARAMS).name == "opensmile"
     assert engine(PARAMS).version.startswith("2.6")
+
+
+def _trimmed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without the synthesiser's own silence at both ends."""
+    heard = np.flatnonzero(np.abs(samples) > 0.02 * np.abs(samples).max())
+    return samples[heard[0] : heard[-1] + 1]
+
+
+@pytest.fixture(scope="module")
+def spoken() -> NDArray[np.float64]:
+    """Two synthetic sentences with a second of a quiet room before, between and after."""
+    sentences = [_trimmed(each) for each in speak(ABOUT_PAIN["en"][:2], "en", Voice("female"))]
+    hush = np.zeros(SAMPLE_RATE_HZ)
+    whole = np.concatenate([hush, sentences[0], hush, sentences[1], hush])
+    # As in a quiet room; without it, a soft sound would end in digital silence, which no microphone gives.
+    whole += np.random.default_rng(0).normal(0, np.abs(whole).max() / 1000, len(whole))
+    at = np.arange(int(len(whole) / SAMPLE_RATE_HZ * RATE)) / RATE * SAMPLE_RATE_HZ
+    # Above 8 kHz there is next to nothing in it, so that a plain interpolation will do.
+    samples = np.interp(at, np.arange(len(whole)), whole)
+    return np.asarray(samples / np.abs(samples).max() * 0.5, dtype=np.float64)
+
+
+def test_pauses_and_latency_of_speech_are_found(spoken: NDArray[np.float64]) -> None:
+    tables = measure_voice(wav(spoken), recording(Task("reading", 0.5, 9.0)), PARAMS)
+    row = tables.speech_timing.row(1, named=True)
+    assert tables.speech_timing.schema == pl.Schema(SPEECH_TIMING.polars_schema())
+    # The model is made for people: a synthetic voice convinces it late.
+    assert row["response_latency_s"] == pytest.approx(0.5, abs=0.35)
+    assert row["response_latency_s"] == pytest.approx(tables.speech_segments["start_s"][0] - 0.5)
+    assert row["pauses"] == 1
+    assert row["pause_mean_s"] == pytest.approx(1.0, abs=0.35)
+    assert row["runs"] == len(tables.speech_segments) == 2
+    assert row["loudness_peaks_per_speech_s"] == tables.functionals_speech["loudnessPeaksPerSec"].cast(pl.Float64)[1]
+    assert 2 < row["loudness_peaks_per_speech_s"] < 10
+
+
+def test_silence_weighs_in_whole_tasks_and_not_in_their_speech(spoken: NDArray[np.float64]) -> None:
+    tables = measure_voice(wav(spoken), recording(), PARAMS)
+    over_all, over_speech = tables.functionals.row(0, named=True), tables.functionals_speech.row(0, named=True)
+    assert tables.functionals_speech.schema == pl.Schema(VOICE_FUNCTIONALS_SPEECH.polars_schema())
+    assert over_speech["cause"] is None
+    assert over_speech["stretches"] == 2
+    assert over_speech["speech_s"] == pytest.approx(tables.speech_timing["speech_s"][0])
+    assert over_speech["loudness_sma3_amean"] > 1.3 * over_all["loudness_sma3_amean"]
+    # Means over voiced frames hardly move: silence has none.
+    for name in ("F0semitoneFrom27.5Hz_sma3nz_amean", "F1frequency_sma3nz_amean", "HNRdBACF_sma3nz_amean"):
+        assert over_speech[name] == pytest.approx(over_all[name], rel=0.05), name
+
+
+def test_without_speech_there_is_a_cause(silent_film: bytes) -> None:
+    tables = measure_voice(wav(silence(2.0)), recording(Task("reading", 0.0, 0.2)), PARAMS)
+    assert tables.functionals_speech["cause"].to_list() == ["no_speech", "too_short"]
+    assert tables.speech_timing["cause"].to_list() == ["no_speech", "too_short"]
+    assert tables.speech_segments.is_empty()
+    without = measure_voice(silent_film, recording(), PARAMS)
+    assert without.functionals_speech["cause"].to_list() == without.speech_timing["cause"].to_list() == ["no_audio"]
+    assert without.speech_timing["speech_s"].to_list() == [None]
+
+
+MARKED = [column.name for column in FUNCTIONALS if column.gain_sensitive]
+
+
+def test_at_minus_12_db_what_is_marked_changes_and_what_is_not_stays(spoken: NDArray[np.float64]) -> None:
+    loud, soft = (
+        measure_voice(wav(spoken * gain), recording(), PARAMS).functionals.row(0, named=True)
+        for gain in (1.0, 10 ** (-12 / 20))
+    )
+    for column in FUNCTIONALS:
+        before, after = loud[column.name], soft[column.name]
+        mean = column.name.replace("stddevNorm", "amean")
+        if mean != column.name and not VOICE_FUNCTIONALS[mean].gain_sensitive:
+            # A coefficient of variation means nothing where the mean is near 0: the standard deviation is compared.
+            before, after = before * loud[mean], after * soft[mean]
+        relative = abs(after - before) / max(abs(before), 1e-9)
+        if column.gain_sensitive:
+            assert relative > 0.05, column.name
+        else:
+            # What is left: openSMILE calls no frame voiced whose energy is below 0.001, so a soft frame or two drops out.
+            assert relative < 0.1 or abs(after - before) < 0.5, (column.name, before, after)
+
+
+def test_what_follows_the_level_is_marked_by_its_descriptor() -> None:
+    assert {name.partition("_")[0] for name in MARKED} == {
+        "loudness", "spectralFlux", "spectralFluxV", "spectralFluxUV", "slopeV0-500", "slopeV500-1500", "slopeUV0-500",
+        "slopeUV500-1500", "equivalentSoundLevel",
+    }  # fmt: skip
+    # A mere factor cancels in the coefficient of variation.
+    assert not {"loudness_sma3_stddevNorm", "spectralFlux_sma3_stddevNorm", "loudnessPeaksPerSec"} & set(MARKED)
+    assert [c.name for c in VOICE_FRAMES if c.gain_sensitive] == [
+        "Loudness_sma3", "slope0-500_sma3", "slope500-1500_sma3", "spectralFlux_sma3",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(find_spec("parselmouth") is None, reason="the extra praat is not installed")
+def test_praat_measures_the_same_stretches_where_it_is_asked_for(spoken: NDArray[np.float64]) -> None:
+    asked = VoiceParams(cross_check="praat")
+    tables = measure_voice(wav(spoken), recording(Task("reading", 0.0, 0.2)), asked)
+    rows = tables.cross_check
+    assert rows.schema == pl.Schema(VOICE_CROSS_CHECK.polars_schema())
+    assert rows["feature"].to_list() == [*CROSS_CHECKED] * 2
+    whole = dict(rows.filter(task="whole").select("feature", "value").iter_rows())
+    semitones = tables.functionals["F0semitoneFrom27.5Hz_sma3nz_amean"][0]
+    assert whole["f0_geometric_mean_hz"] == pytest.approx(27.5 * 2 ** (semitones / 12), rel=0.05)
+    assert set(rows.filter(task="reading").select("value", "cause").iter_rows()) == {(None, "too_short")}
+    assert engine(asked).name == "opensmile+praat"
+    assert measure_voice(wav(spoken), recording(), PARAMS).cross_check.is_empty()
+
+
+def test_further_sets_stand_beside_the_wide_one(spoken: NDArray[np.float64]) -> None:
+    asked = VoiceParams(feature_sets=("eGeMAPSv02", "GeMAPSv01b"), levels=("functionals", "lld"))
+    tables = measure_voice(wav(spoken), recording(), asked)
+    assert tables.functionals.equals(measure_voice(wav(spoken), recording(), PARAMS).functionals)
+    pitch = tables.features_long.filter(feature="F0semitoneFrom27.5Hz_sma3nz_amean")
+    assert pitch["segment"].to_list() == ["task", "speech"]
+    assert pitch["value"][0] == pytest.approx(tables.functionals["F0semitoneFrom27.5Hz_sma3nz_amean"][0], rel=0.02)
+    assert len(tables.series["values"][0]) == len(tables.frames)
 
 
 @pytest.mark.skipif(not WOMAN.exists(), reason="the optional recordings are not here")

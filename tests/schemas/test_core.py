@@ -34,7 +34,7 @@ def test_a_key_of_no_column_is_an_error() -> None:
 @pytest.mark.parametrize("kind", POLARS_TYPES)
 def test_every_type_has_rows_of_it(kind: Type) -> None:
     table = Table("t", "thing", "Things.", (Column("a", kind, "A."),), key=("a",))
-    value = {"VARCHAR": "x", "BOOLEAN": True}.get(kind, 1)
+    value = {"VARCHAR": "x", "BOOLEAN": True, "FLOAT[]": [1.0, None]}.get(kind, 1)
     frame = table.frame([{"a": value}, {"a": None}])
     assert frame.schema == {"a": POLARS_TYPES[kind]}
     assert frame["a"].to_list() == [value, None]

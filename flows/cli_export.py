@@ -1,0 +1,40 @@
+"""The commands that write recordings' features for other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command import StudyOption, plainly, root_of
+from pipelines.errors import UserError
+
+export = typer.Typer(name="export", help="Features of recordings for other programs.", no_args_is_help=True)
+
+
+@export.command()
+@plainly
+def elan(
+    context: typer.Context,
+    recording: Annotated[str | None, typer.Argument(help="As in the table recordings.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="A new file outside the study, such as out.eaf.")] = None,
+    all_to: Annotated[
+        Path | None, typer.Option("--all", metavar="DIR", help="Write every current recording into this folder.")
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="Export an earlier version, such as v0001.")] = None,
+    pspi: Annotated[float, typer.Option(min=0.0, max=16.0, help="Mark pain from this PSPI on.")] = 2.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    study: StudyOption = None,
+) -> None:
+    """Write tasks, speech, action units and PSPI as time-aligned tiers that ELAN 6 opens."""
+    from pipelines.elan_export import Choice, export_all, export_recording
+    from pipelines.study import open_study
+
+    opened = open_study(root_of(context, study))
+    choice = Choice(version, pspi, force)
+    if all_to is not None and recording is None:
+        files = export_all(opened, all_to, choice)
+        typer.echo(f"{len(files)} recordings in {all_to}")
+    elif all_to is None and recording is not None and out is not None:
+        typer.echo(str(export_recording(opened, recording, out, choice)[0]))
+    else:
+        raise UserError("name a recording and a file, or --all and a folder")

@@ -1,0 +1,126 @@
+"""The SQL of frames as they are published: which action units are present, which frames are usable, what is neutral."""
+
+from pipelines.params import NeutralParams, PresenceParams, UsableParams
+from schemas.expressions import AU_FRAMES_CALIBRATED, GRADED, NO_READING, TOO_FEW_FRAMES
+from schemas.face import PRESENCE_ONLY
+
+_EYES = ("AU43", "AU45")
+
+
+def presence_sql(params: PresenceParams) -> dict[str, str]:
+    """How the columns `AUnn_c` are filled: as the engine has them, else from the intensity."""
+    return {
+        f"{unit}_c": f"coalesce({unit}_c, CASE WHEN isnan({unit}_r) THEN NULL ELSE "
+        f"({unit}_r >= {(params.eyes_closed_r if unit in _EYES else params.present_r)!r})::SMALLINT END)"
+        for unit in GRADED
+        if unit not in PRESENCE_ONLY
+    }
+
+
+def usable_sql(params: UsableParams) -> str:
+    """The condition under which a row of `au_frames` is usable: there is a face, and no measure is out of bounds.
+
+    A measure that is missing excludes nothing: not every engine has every one.
+    """
+    bounds = {
+        "face_size": (params.min_face_size, None),
+        "pose_Rx": (-params.max_pitch_rad, params.max_pitch_rad),
+        "pose_Ry": (-params.max_yaw_rad, params.max_yaw_rad),
+        "face_brightness": (params.min_brightness, params.max_brightness),
+        "face_sharpness": (params.min_sharpness, None),
+        "face_speed": (None, params.max_speed),
+        "face_outside": (None, params.max_outside),
+    }
+    conditions = ["face_found"]
+    for column, (low, high) in bounds.items():
+        conditions += [] if low is None else [f'coalesce("{column}" >= {low!r}, true)']
+        conditions += [] if high is None else [f'coalesce("{column}" <= {high!r}, true)']
+    return f"({' AND '.join(conditions)})"
+
+
+def usable_view_sql(params: UsableParams) -> str:
+    """The statement that makes the view `au_frames_usable`."""
+    return f"CREATE VIEW main.au_frames_usable AS SELECT * FROM main.au_frames WHERE {usable_sql(params)}"  # noqa: S608 - names and numbers
+
+
+def neutral_sql(params: NeutralParams) -> str:
+    """The rows of `au_neutral`: a quantile over each recording's reading, the median over a person's recordings.
+
+    Source:
+        Baltrusaitis, Mahmoud and Robinson, Cross-dataset learning and person-specific normalisation for automatic
+        Action Unit detection, FG 2015, doi:10.1109/FG.2015.7284869.
+    """
+    quantiles = ",\n            ".join(
+        f"CASE WHEN count({unit}_r) >= {params.min_frames!r} "
+        f"THEN quantile_cont({unit}_r::DOUBLE, {params.quantile!r}) END AS {unit}"
+        for unit in GRADED
+    )
+    units = ", ".join(f"('{unit}')" for unit in GRADED)
+    return f"""
+    WITH reading AS (
+        SELECT r.participant, r.recording, t.start_s, t.end_s
+        FROM main.recordings AS r JOIN main.tasks AS t USING (recording)
+        WHERE r.status = 'current' AND t.task = 'reading'
+    ), of_recording AS (
+        SELECT
+            g.participant,
+            {quantiles}
+        FROM reading AS g
+        JOIN main.au_frames_usable AS f
+          ON f.recording = g.recording AND f.timestamp_s >= g.start_s AND f.timestamp_s < g.end_s
+        GROUP BY g.participant, g.recording
+    ), of_person AS (
+        SELECT participant, action_unit, median(value) AS neutral_r
+        FROM (UNPIVOT of_recording ON {", ".join(GRADED)} INTO NAME action_unit VALUE value)
+        GROUP BY participant, action_unit
+    )
+    SELECT
+        p.participant,
+        u.action_unit,
+        n.neutral_r,
+        CASE
+            WHEN n.neutral_r IS NOT NULL THEN NULL
+            WHEN p.participant IN (SELECT participant FROM reading) THEN '{TOO_FEW_FRAMES}'
+            ELSE '{NO_READING}'
+        END AS cause
+    FROM main.participants AS p
+    CROSS JOIN (VALUES {units}) AS u (action_unit)
+    LEFT JOIN of_person AS n USING (participant, action_unit)
+    ORDER BY p.participant, u.action_unit"""  # noqa: S608 - names from schemas/ and numbers
+
+
+def neutral_of_recording_sql() -> str:
+    """One row a recording with its person's neutral face: columns `recording` and `AUnn`."""
+    units = ", ".join(f"max(n.neutral_r) FILTER (n.action_unit = '{unit}') AS {unit}" for unit in GRADED)
+    return f"""
+        SELECT r.recording, {units}
+        FROM main.recordings AS r JOIN main.au_neutral AS n USING (participant)
+        GROUP BY r.recording"""  # noqa: S608 - names from schemas/
+
+
+def calibrated_sql(value: str, unit: str) -> str:
+    """An intensity of an action unit above the neutral face of `neutral_of_recording_sql` as n."""
+    # greatest() would pass over a NULL and call a missing value 0.
+    return f"CASE WHEN {value} > n.{unit} THEN {value} - n.{unit} WHEN {value} <= n.{unit} THEN 0.0 END"
+
+
+def calibrated_view_sql(params: UsableParams) -> str:
+    """The statement that makes the view `au_frames_calibrated`."""
+    orbit = _greater("AU06_cal", "AU07_cal")
+    levator = _greater("AU09_cal", "AU10_cal")
+    units = ",\n            ".join(f"{calibrated_sql(f'f.{unit}_r', unit)} AS {unit}_cal" for unit in GRADED)
+    return f"""
+    CREATE VIEW main.au_frames_calibrated AS
+    SELECT {", ".join(AU_FRAMES_CALIBRATED.names[:-1])}, AU04_cal + {orbit} + {levator} + AU43_cal / 5 AS pspi_cal
+    FROM (
+        SELECT
+            f.recording, f.frame, f.timestamp_s, {usable_sql(params)} AS usable,
+            {units}
+        FROM main.au_frames AS f
+        LEFT JOIN ({neutral_of_recording_sql()}
+        ) AS n ON n.recording = f.recording
+    )"""  # noqa: S608 - names from schemas/ and numbers
+
+
+def _greater(one: str, other: str) -> str:
+    return f"CASE WHEN {one} >= {other} THEN {one} WHEN {one} < {other} THEN {other} END"

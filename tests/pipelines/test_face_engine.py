@@ -1,0 +1,39 @@
+"""Face engines are chosen by name, all behind one interface."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import UserError
+from pipelines.face_engine import au_support, face_engine
+from pipelines.params import FACE_ENGINES, FaceParams, read_params
+from schemas.face import AU_FRAMES, AU_NAMES, AU_SUPPORT
+from tests.pipelines.video_factory import plain, video
+
+
+@pytest.mark.parametrize("name", FACE_ENGINES)
+def test_every_engine_that_parameters_may_name_says_who_it_is(name: str) -> None:
+    engine = face_engine(name)
+    assert engine.identity(FaceParams(engine=name)).name == engine.name == name
+
+
+def test_an_unknown_engine_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("face:\n  engine: mediapip\n")
+    with pytest.raises(UserError, match="no face engine is called 'mediapip'; did you mean 'mediapipe'"):
+        read_params(path)
+    with pytest.raises(UserError, match="there are: mediapipe"):
+        face_engine("nothing like it")
+
+
+@pytest.mark.parametrize("name", FACE_ENGINES)
+def test_an_engine_gives_every_column_of_the_table_but_the_recording(name: str) -> None:
+    frames = face_engine(name).measure(video([plain(90, width=160, height=120)] * 2), FaceParams(engine=name))
+    assert set(frames.columns) == set(AU_FRAMES.names) - {"recording"}
+    assert frames.height == 2
+
+
+def test_support_has_a_row_for_each_engine_and_unit() -> None:
+    support = au_support()
+    assert support.select("engine", "action_unit").rows() == [(e, u) for e in FACE_ENGINES for u in AU_NAMES]
+    assert AU_SUPPORT.conform(support).equals(support)

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipelines import smile
+from pipelines.smile import run_smile, try_engine
+
+SECOND = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+
+
+def test_names_and_values_stand_in_the_same_order() -> None:
+    found = run_smile(SECOND, 16_000, "GeMAPSv01b", "LowLevelDescriptors")
+    assert found.values.shape == (96, len(found.names))
+    assert found.values.dtype == np.float32
+    assert found.names[0] == "Loudness_sma3"
+
+
+def test_what_exceeds_full_scale_is_clipped_and_does_not_wrap_round() -> None:
+    square: NDArray[np.float32] = np.sign(SECOND)
+    over, at = (
+        run_smile(samples, 16_000, "emobase", "Functionals").values
+        for samples in (np.float32(1.5) * square, np.where(square > 0, 32767 / 32768, -1.0).astype(np.float32))
+    )
+    assert np.array_equal(over, at, equal_nan=True)
+
+
+def test_an_engine_that_does_not_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    try_engine()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no engine")
+
+    monkeypatch.setattr(smile, "run_smile", broken)
+    with pytest.raises(RuntimeError):
+        try_engine()
