@@ -7,9 +7,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipelines.audit import AuditLog
+from pipelines.deliveries import Delivery
 from pipelines.discover import Discovery, Look
 from pipelines.kept import KeptLanding
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
 from pipelines.storage import Landing

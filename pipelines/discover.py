@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
-from pipelines.ledger import Delivery, Kind
+from pipelines.deliveries import Delivery, Kind
 from pipelines.storage import LandedFile
 from pipelines.waiting import waited
 from schemas.faults import Fate

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from pipelines.deliveries import Delivery
 from pipelines.erase_objects import objects_of
 from pipelines.erasing import Erasing
-from pipelines.ledger import Delivery
 from pipelines.quarantine import Quarantine
 from pipelines.tombstone import row_of_erased
 from schemas.faults import Fate

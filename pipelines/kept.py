@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from pipelines.deliveries import Delivery
 from pipelines.errors import Rejection
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.quarantine import Quarantine
 from pipelines.storage import LandedFile, Landing
 from pipelines.vault import Vault

@@ -12,10 +12,10 @@ import polars as pl
 
 from pipelines.calendar import StudyTime, study_time
 from pipelines.consent import check_person
+from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.discover import Candidate, is_plain
 from pipelines.errors import Reason, Rejection
-from pipelines.ledger import Delivery
 from pipelines.pseudonymise import recordings_folder
 from pipelines.recording import Recording
 from pipelines.set_aside import take_out

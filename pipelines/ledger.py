@@ -7,55 +7,15 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from pipelines.deliveries import Delivery, Kind, RefusedRow, delivery_of
 from pipelines.durable_steps import durable
 from pipelines.errors import Reason, UserError
 from pipelines.ledger_schema import SCHEMA
 from pipelines.seal import SealedConnection, refuse_broken
 from schemas.faults import FAULTS, Effect, Fate
-
-Kind = Literal["media", "table", "other"]
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One delivered file and its fate. An accepted recording is deferred until a version has it."""
-
-    delivery: str
-    kind: Kind
-    name_digest: str
-    stamp: str
-    sha256: str | None
-    bytes: int
-    participant: str | None
-    recording: str | None
-    fate: Fate
-    reasons: tuple[Reason, ...]
-    first_seen: str
-    decided_at: str
-    duplicate_of: str | None = None
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The codes it was given."""
-        return tuple(reason.code for reason in self.reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
-    """A delivered table's row in quarantine; `detail` names columns and limits, never a value."""
-
-    table: str
-    digest: str
-    participant: str | None
-    code: str
-    delivery: str | None
-    line: int | None
-    detail: str | None
-    since: str | None
 
 
 class Ledger:
@@ -116,53 +76,53 @@ class Ledger:
         rows = self._db.execute(
             "SELECT * FROM deliveries WHERE ? IS NULL OR kind = ? ORDER BY first_seen, rowid", (kind, kind)
         ).fetchall()
-        return [_delivery(row) for row in rows]
+        return [delivery_of(row) for row in rows]
 
     def latest_by_name(self) -> dict[str, Delivery]:
         """The delivery under each name that was entered last."""
         rows = self._db.execute("SELECT * FROM deliveries ORDER BY rowid").fetchall()
-        return {row["name_digest"]: _delivery(row) for row in rows}
+        return {row["name_digest"]: delivery_of(row) for row in rows}
 
     def by_arrival(self, kind: Kind) -> list[Delivery]:
         """All deliveries of a kind; the one entered last stands last."""
         rows = self._db.execute("SELECT * FROM deliveries WHERE kind = ? ORDER BY rowid", (kind,)).fetchall()
-        return [_delivery(row) for row in rows]
+        return [delivery_of(row) for row in rows]
 
     def waiting(self) -> list[Delivery]:
         """All deferred deliveries; the one entered last stands last."""
         rows = self._db.execute("SELECT * FROM deliveries WHERE fate = ? ORDER BY rowid", (Fate.DEFERRED,)).fetchall()
-        return [_delivery(row) for row in rows]
+        return [delivery_of(row) for row in rows]
 
     def by_name(self, name_digest: str) -> list[Delivery]:
         """All deliveries under a name; the one entered last stands last."""
         rows = self._db.execute(
             "SELECT * FROM deliveries WHERE name_digest = ? ORDER BY rowid", (name_digest,)
         ).fetchall()
-        return [_delivery(row) for row in rows]
+        return [delivery_of(row) for row in rows]
 
     def of_participant(self, participant: str) -> list[Delivery]:
         """All deliveries of a person that were accepted or recognised."""
         rows = self._db.execute(
             "SELECT * FROM deliveries WHERE participant = ? ORDER BY rowid", (participant,)
         ).fetchall()
-        return [_delivery(row) for row in rows]
+        return [delivery_of(row) for row in rows]
 
     def find(self, delivery: str) -> Delivery | None:
         """One delivery by its id."""
         row = self._db.execute("SELECT * FROM deliveries WHERE delivery = ?", (delivery,)).fetchone()
-        return None if row is None else _delivery(row)
+        return None if row is None else delivery_of(row)
 
     def of_recording(self, recording: str) -> Delivery | None:
         """The delivery that a recording was made from."""
         row = self._db.execute(
             "SELECT * FROM deliveries WHERE recording = ? AND duplicate_of IS NULL ORDER BY rowid", (recording,)
         ).fetchone()
-        return None if row is None else _delivery(row)
+        return None if row is None else delivery_of(row)
 
     def with_bytes(self, sha256: str) -> list[Delivery]:
         """Deliveries of exactly these bytes, oldest first."""
         rows = self._db.execute("SELECT * FROM deliveries WHERE sha256 = ? ORDER BY rowid", (sha256,)).fetchall()
-        return [_delivery(row) for row in rows]
+        return [delivery_of(row) for row in rows]
 
     @durable("ledger")
     def enter(self, entry: Delivery) -> None:
@@ -440,10 +400,3 @@ class Ledger:
             "SELECT * FROM runs WHERE finished_at IS NOT NULL ORDER BY rowid DESC LIMIT 1"
         ).fetchone()
         return None if row is None else dict(row)
-
-
-def _delivery(row: sqlite3.Row) -> Delivery:
-    values = dict(row)
-    values["fate"] = Fate(values["fate"])
-    values["reasons"] = tuple(Reason(*reason) for reason in json.loads(values["reasons"]))
-    return Delivery(**values)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.audit import AuditLog
+from pipelines.deliveries import Delivery
 from pipelines.durable import write_durably
 from pipelines.durable_steps import durable
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.vault import Vault
 
 _SHA256_OF_NOTHING = hashlib.sha256(b"").hexdigest()

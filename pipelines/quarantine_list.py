@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from pipelines.deliveries import Delivery, RefusedRow
 from pipelines.errors import UserError
-from pipelines.ledger import Delivery, Ledger, RefusedRow
+from pipelines.ledger import Ledger
 from pipelines.measured import measured
 from pipelines.study import Study
 from pipelines.waiting import waited

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.durable_steps import durable
 from pipelines.errors import Reason, Rejection
 from pipelines.faultpoints import fault_point
-from pipelines.ledger import Delivery
 from pipelines.pseudonymise import recording_or_none, recordings_folder
 from pipelines.recording import Recording
 from pipelines.stages import MEDIA_STAGES

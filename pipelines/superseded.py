@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.ledger import Delivery, Ledger
+from pipelines.deliveries import Delivery
+from pipelines.ledger import Ledger
 from pipelines.pseudonymise import mark_superseded, recordings_folder
 from pipelines.recording import Recording
 

@@ -21,9 +21,10 @@ from pipelines.audit import Event
 from pipelines.calendar import age_a, age_band, study_time
 from pipelines.consent import check_person
 from pipelines.csvfile import Row, read_csv
+from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.errors import Reason, Rejection
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.parquet import write_parquet
 from pipelines.storage import LandedFile
 from pipelines.tables_again import released_tables, table_named

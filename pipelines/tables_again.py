@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import PurePosixPath
 
+from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.errors import Reason
-from pipelines.ledger import Delivery
 from schemas.faults import Fate
 from schemas.landing import DELIVERED_TABLES, DeliveredTable
 

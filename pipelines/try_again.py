@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipelines.audit import Event, open_audit
+from pipelines.deliveries import Delivery
 from pipelines.errors import Reason, UserError
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.quarantine_list import Wanted, in_quarantine
 from pipelines.study import Study
 from pipelines.vault import Vault

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.discover import Discovery, has_sidecar, media_of
 from pipelines.errors import Reason
-from pipelines.ledger import Delivery
 from pipelines.waiting import waited
 from schemas.faults import Fate
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.deliveries import Delivery
 from pipelines.errors import UserError
 from pipelines.findings import Findings
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.ledger_counts import counts
 from pipelines.recording import Recording
 from pipelines.seal import Seal, seal_file, seal_of

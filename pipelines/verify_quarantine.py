@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from pipelines.deliveries import Delivery
 from pipelines.findings import Findings
 from pipelines.in_parallel import in_parallel
-from pipelines.ledger import Delivery
 from pipelines.pseudonymise import authentic_head
 from pipelines.quarantine import quarantine_sum
 from pipelines.seal import sha256_of

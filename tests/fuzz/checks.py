@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipelines import ledger_counts
 from pipelines.csvfile import read_csv
+from pipelines.deliveries import Delivery
 from pipelines.errors import Rejection
-from pipelines.ledger import Delivery
 from pipelines.night import Night
 from pipelines.stages import MEDIA_STAGES
 from pipelines.study import Study

@@ -7,10 +7,11 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.audit import open_audit
+from pipelines.deliveries import Delivery
 from pipelines.durable import write_durably
 from pipelines.erase import Eraser
 from pipelines.errors import Reason
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.params import ValidateParams
 from pipelines.quarantine import Quarantine
 from pipelines.repository import Repository

@@ -14,10 +14,11 @@ from pathlib import Path
 import av
 import numpy as np
 
+from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.discover import Discovery
 from pipelines.land import Accepted, Judge
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.ledger_counts import counts
 from pipelines.params import Params
 from pipelines.pseudonymise import Source, pseudonymise

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.audit import AuditLog, Entry, Event, open_audit, read_audit, verify
+from pipelines.deliveries import Delivery
 from pipelines.durable import sync
-from pipelines.ledger import Delivery
 from pipelines.vault import Vault
 from pipelines.vault_records import AuditHead
 from schemas.faults import Fate

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.deliveries import Delivery
 from pipelines.discover import Discovery, Look, is_plain
 from pipelines.errors import Reason
-from pipelines.ledger import Delivery
 from pipelines.storage import LandedFile
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import NOW

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.deliveries import Delivery, Kind
 from pipelines.errors import Reason
-from pipelines.ledger import Delivery, Kind, Ledger
+from pipelines.ledger import Ledger
 from pipelines.ledger_counts import counts
 from schemas.faults import Fate
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from expectations.results import CheckResult
+from pipelines.deliveries import Delivery
 from pipelines.errors import PainLakeError, Reason
 from pipelines.lake import recordings
-from pipelines.ledger import Delivery, Ledger
+from pipelines.ledger import Ledger
 from pipelines.repository import Repository
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, read_report, validate
