@@ -86,7 +86,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         # With what keeps house, such as the scheduler that `serve` wants.
         with local_server(state, for_people=True) as ready:
             ready()
-            yield {name: os.environ[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+            settings = {name: os.environ[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+            # Who wants this server says so: no other test of this process is to find it.
+            os.environ.clear()
+            os.environ.update(before)
+            yield settings
     finally:
         os.environ.clear()
         os.environ.update(before)
