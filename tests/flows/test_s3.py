@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ USER = {"name": "night", "credentials": [{"accessKey": "night", "secretKey": "se
         "actions": ["Admin", "Read", "List", "Tagging", "Write"]}  # fmt: skip
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Ports that are free, each another: all are held until all are found."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A SeaweedFS server on loopback with one user; gives the environment that reaches it."""
     folder = tmp_path_factory.mktemp("s3")
     (folder / "users.json").write_text(json.dumps({"identities": [USER]}), encoding="utf-8")
-    port = free_port()
-    ports = {"master.port": free_port(), "volume.port": free_port(), "filer.port": free_port(), "s3.port": port}
-    ports |= {f"{name}.grpc": free_port() for name in ports}
+    names = ("master.port", "volume.port", "filer.port", "s3.port")
+    ports = dict(zip((*names, *(f"{name}.grpc" for name in names)), free_ports(2 * len(names)), strict=True))
     command = [str(WEED), "server", f"-dir={folder}", "-filer", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
                f"-s3.config={folder / 'users.json'}", "-volume.max=20", "-master.volumeSizeLimitMB=64",
                *(f"-{name}={number}" for name, number in ports.items())]  # fmt: skip
@@ -40,7 +43,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         environment = {
             "AWS_ACCESS_KEY_ID": "night",
             "AWS_SECRET_ACCESS_KEY": "secret-of-the-night",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3.port']}",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
         try:
