@@ -36,6 +36,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     (folder / "users.json").write_text(json.dumps({"identities": [USER]}), encoding="utf-8")
     names = ("master.port", "volume.port", "filer.port", "s3.port")
     ports = dict(zip((*names, *(f"{name}.grpc" for name in names)), free_ports(2 * len(names)), strict=True))
+    # These two have fixed ports, where a server of another test may stand.
+    ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0}
     command = [str(WEED), "server", f"-dir={folder}", "-filer", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
                f"-s3.config={folder / 'users.json'}", "-volume.max=20", "-master.volumeSizeLimitMB=64",
                *(f"-{name}={number}" for name, number in ports.items())]  # fmt: skip
