@@ -30,7 +30,7 @@ from pipelines.storage import open_landing
 from pipelines.study import Study, painlake_version
 from pipelines.superseded import settle_superseded
 from pipelines.tables import take_tables
-from pipelines.unsettled import settle
+from pipelines.unsettled import drop_settled, settle
 from pipelines.validate import ValidationOutcome, validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
@@ -139,6 +139,9 @@ class Night:
 
     def end(self, run: int, outcome: str, *, whole: bool) -> None:
         """Enter the run's end; one that left something undone keeps no fingerprint, so the next looks again."""
+        if whole:
+            # Now, and not at the next look: what is published is kept in one place alone.
+            drop_settled(self.desk)
         fingerprint = self.fingerprint() if whole and not self.failures else None
         self.ledger.end_run(run, outcome, fingerprint, datetime.now(tz=UTC).isoformat())
         log.info("run ended: %s", outcome)

@@ -32,10 +32,7 @@ def settle(desk: Desk, found: Discovery) -> None:
         name = desk.vault.name_of(entry.delivery)
         if name is not None and not _is_there(name, found):
             _settle_absent(desk, entry)
-    for path in desk.quarantine.folder.glob("*.age"):
-        known = desk.ledger.find(path.stem)
-        if known is not None and known.fate in _SETTLED:
-            desk.quarantine.drop(path.stem)
+    drop_settled(desk)
     for entry in desk.ledger.deliveries("other"):
         name = desk.vault.name_of(entry.delivery)
         if name is None or not name.lower().endswith(".json") or not _HALVES & set(entry.codes):
@@ -47,6 +44,14 @@ def settle(desk: Desk, found: Discovery) -> None:
             # It has met its media since, and is a part of that delivery.
             desk.quarantine.drop(entry.delivery)
             desk.ledger.forget(entry.delivery)
+
+
+def drop_settled(desk: Desk) -> None:
+    """Drop the kept copies of deliveries that need them no more: published, recognised, or erased."""
+    for path in desk.quarantine.folder.glob("*.age"):
+        known = desk.ledger.find(path.stem)
+        if known is not None and known.fate in _SETTLED:
+            desk.quarantine.drop(path.stem)
 
 
 def _is_there(name: str, found: Discovery) -> bool:
