@@ -192,16 +192,17 @@ def measure(stage: str, recording: str) -> bool:
 
 def _publish(session: Session, validator: Workers) -> tuple[str, int | None]:
     """Validate; if nothing critical failed, commit, publish and push. Returns the outcome and the new version."""
-    if not session.night.version.changed():
-        return ("nothing to publish" if _pushed(session) else "NOT_BACKED_UP"), None
-    outcome = check(validator)
-    if not outcome.passed:
-        return f"held back: {len(outcome.holding_back)} critical checks failed", None
-    number = publish(outcome)
+    number = None
+    if session.night.version.changed():
+        outcome = check(validator)
+        if not outcome.passed:
+            return f"held back: {len(outcome.holding_back)} critical checks failed", None
+        number = publish(outcome)
+    # Without a new one too: a run may have been killed, or the remote away, before an earlier one was copied.
+    pushed = _pushed(session)
     if number is None:
-        # It may be published by a run that was killed before it could copy it.
-        return ("nothing to publish" if _pushed(session) else "NOT_BACKED_UP"), None
-    return ("published" if _pushed(session) else "published, NOT_BACKED_UP"), number
+        return ("nothing to publish" if pushed else "NOT_BACKED_UP"), None
+    return ("published" if pushed else "published, NOT_BACKED_UP"), number
 
 
 def _pushed(session: Session) -> bool:

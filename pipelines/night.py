@@ -24,7 +24,6 @@ from pipelines.measuring import Measuring
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
 from pipelines.repository import Repository, tag_name
-from pipelines.set_aside import take_out
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.storage import open_landing
 from pipelines.study import Study, painlake_version
@@ -211,10 +210,10 @@ class Night:
     def take_tables(self, discovery: Discovery) -> int:
         """Take in the delivered tables if any is new; returns how many persons' rows changed."""
         if not discovery.tables_changed:
-            heed_withdrawals(self.desk, take_out)
+            heed_withdrawals(self.desk)
             return 0
         changed = take_tables(self.desk, discovery.tables)
-        heed_withdrawals(self.desk, take_out)
+        heed_withdrawals(self.desk)
         log.info("tables taken in: %d persons changed", len(changed))
         note_withdrawals(self.desk)
         return len(changed)

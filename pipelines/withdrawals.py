@@ -1,14 +1,13 @@
 """Persons who took back their consent: nothing more is done with their data, and what no version has goes at once."""
 
 import logging
-from collections.abc import Callable
 
 from pipelines.desk import Desk
 from pipelines.errors import Reason, UserError
 from pipelines.lake import people
 from pipelines.pseudonymise import recordings_folder
 from pipelines.recording import Recording
-from pipelines.set_aside import keep_bytes, set_aside
+from pipelines.set_aside import keep_bytes, set_aside, take_out
 
 log = logging.getLogger("painlake")
 
@@ -33,7 +32,7 @@ def withdrawn(desk: Desk, participant: str) -> bool:
     return person.withdrawn(desk.params.land.consent_scopes, desk.now)
 
 
-def heed_withdrawals(desk: Desk, take_out: Callable[[Desk, Recording], None]) -> None:
+def heed_withdrawals(desk: Desk) -> None:
     """Set aside what a killed run brought into the lake, unpublished, before its person withdrew consent."""
     for entry in desk.ledger.accepted():
         if entry.recording is None or entry.participant is None or not withdrawn(desk, entry.participant):
