@@ -14,6 +14,7 @@ import pytest
 from flows.server import local_server
 from pipelines.study import Study
 from pipelines.synthetic.zone import PlantedZone, make_landing_zone
+from tests.flows.s3_server import client, s3_server
 
 PAINLAKE = Path(sys.executable).parent / "painlake"
 RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
@@ -94,3 +95,18 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real S3 server on loopback; gives the environment that reaches it."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def s3_here(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the S3 server, which code in this process reaches too."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    return client(s3)
