@@ -127,13 +127,19 @@ def test_nothing_is_released_beside_a_run(study: LightStudy, hospital: Hospital)
 # --- the file has gone from the landing zone ---
 
 
-def test_a_recording_whose_file_has_gone_is_taken_in_from_the_kept_copy(study: LightStudy, hospital: Hospital) -> None:
+def released_without_its_file(study: LightStudy, hospital: Hospital) -> tuple[str, str]:
+    """A delivery that was set aside, whose file has gone, and that is released once its person is known; path and id."""
     path = hospital.film(MP4)
     study.land()
     delivery = study.entry(path).delivery
     emptied(study)
     hospital.admit()
     released(study, delivery)
+    return path, delivery
+
+
+def test_a_recording_whose_file_has_gone_is_taken_in_from_the_kept_copy(study: LightStudy, hospital: Hospital) -> None:
+    path, delivery = released_without_its_file(study, hospital)
     (recording,) = study.night()
     entry = study.entry(path)
     assert (entry.delivery, entry.fate, entry.recording) == (delivery, Fate.DEFERRED, recording.recording)
@@ -163,11 +169,7 @@ def test_it_is_judged_as_any_other_and_may_be_set_aside_again(study: LightStudy,
 
 
 def test_a_killed_run_leaves_it_to_the_next(study: LightStudy, hospital: Hospital) -> None:
-    path = hospital.film(MP4)
-    study.land()
-    emptied(study)
-    hospital.admit()
-    released(study, study.entry(path).delivery)
+    released_without_its_file(study, hospital)
     (killed,) = study.land()
     (recording,) = study.night()
     assert recording.recording == killed.recording.recording
@@ -175,12 +177,7 @@ def test_a_killed_run_leaves_it_to_the_next(study: LightStudy, hospital: Hospita
 
 
 def test_what_a_later_stage_refuses_is_kept_though_its_file_has_gone(study: LightStudy, hospital: Hospital) -> None:
-    path = hospital.film(MP4)
-    study.land()
-    delivery = study.entry(path).delivery
-    emptied(study)
-    hospital.admit()
-    released(study, delivery)
+    path, delivery = released_without_its_file(study, hospital)
     (accepted,) = study.land()
     study.bring_in(accepted)
     set_aside(study.desk, delivery, Reason("NO_AUDIO", ""), accepted.sidecar)
