@@ -10,10 +10,10 @@ from pipelines.audit import AuditLog
 from pipelines.deliveries import Delivery
 from pipelines.discover import Discovery, Look
 from pipelines.kept import KeptLanding
+from pipelines.landing_zone import Landing
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
-from pipelines.storage import Landing
 from pipelines.vault import Vault
 from pipelines.waiting import waited
 

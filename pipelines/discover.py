@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from pipelines.deliveries import Delivery, Kind
-from pipelines.storage import LandedFile
+from pipelines.landing_zone import LandedFile
 from pipelines.waiting import waited
 from schemas.faults import Fate
 from schemas.landing import DELIVERED_TABLES, MEDIA_SUFFIXES

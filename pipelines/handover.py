@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.storage import FolderLanding, Landing, Readable
+from pipelines.landing_zone import FolderLanding, Landing, Readable
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 
 from pipelines.deliveries import Delivery
 from pipelines.errors import Rejection
+from pipelines.landing_zone import LandedFile, Landing
 from pipelines.ledger import Ledger
 from pipelines.quarantine import Quarantine
-from pipelines.storage import LandedFile, Landing
 from pipelines.vault import Vault
 
 _LONG_AGO = datetime.fromtimestamp(0, tz=UTC)

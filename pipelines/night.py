@@ -19,13 +19,13 @@ from pipelines.erasure_journal import unfinished
 from pipelines.errors import PainLakeError, Reason, TemporaryError, in_short
 from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
+from pipelines.landing_zone import open_landing
 from pipelines.ledger import Ledger
 from pipelines.measuring import Measuring
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
 from pipelines.repository import Repository, tag_name
 from pipelines.stages import MEDIA_STAGES, params_sha256
-from pipelines.storage import open_landing
 from pipelines.study import Study, painlake_version
 from pipelines.superseded import settle_superseded
 from pipelines.tables import take_tables

@@ -11,8 +11,8 @@ import pyrage
 from pipelines.durable import write_durably
 from pipelines.errors import Rejection
 from pipelines.faultpoints import fault_point
+from pipelines.landing_zone import Readable
 from pipelines.recording import Recording
-from pipelines.storage import Readable
 from pipelines.strip import strip
 from pipelines.wholeness import declared_duration_s
 

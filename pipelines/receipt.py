@@ -7,8 +7,8 @@ from typing import Any
 from pipelines.durable import write_durably
 from pipelines.erasure_journal import Journal
 from pipelines.errors import PainLakeError
+from pipelines.landing_zone import open_landing
 from pipelines.seal import sha256_of
-from pipelines.storage import open_landing
 from pipelines.study import Study
 from pipelines.vault import Vault
 

@@ -24,9 +24,9 @@ from pipelines.csvfile import Row, read_csv
 from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.errors import Reason, Rejection
+from pipelines.landing_zone import LandedFile
 from pipelines.ledger import Ledger
 from pipelines.parquet import write_parquet
-from pipelines.storage import LandedFile
 from pipelines.tables_again import released_tables, table_named
 from pipelines.tombstone import row_of_erased, without_erased_lines
 from pipelines.vault_records import ConsentEvent, Person

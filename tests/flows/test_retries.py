@@ -21,7 +21,7 @@ import errno, json, sys
 from pathlib import Path
 from flows.progress import Silent
 from flows.run import ingest_once
-from pipelines.storage import FolderLanding
+from pipelines.landing_zone import FolderLanding
 
 root, share_is_away_for = Path(sys.argv[1]), int(sys.argv[2])
 reads, read = [], FolderLanding.read
@@ -33,7 +33,7 @@ def read_from_a_share(self, path):
     return read(self, path)
 
 def read_or_fail(self, path):
-    from pipelines.storage import TemporaryError
+    from pipelines.errors import TemporaryError
     try:
         return read_from_a_share(self, path)
     except OSError as error:

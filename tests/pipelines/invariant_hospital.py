@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from pipelines.storage import FolderLanding
+from pipelines.landing_zone import FolderLanding
 from schemas.landing import DELIVERED_TABLES
 from tests.pipelines.invariant_factory import CRASHES, TWO_FACES, MortalStudy
 from tests.pipelines.landing_factory import Hospital, wav

@@ -18,13 +18,13 @@ from pipelines.deliveries import Delivery
 from pipelines.desk import Desk
 from pipelines.discover import Discovery
 from pipelines.land import Accepted, Judge
+from pipelines.landing_zone import FolderLanding
 from pipelines.ledger import Ledger
 from pipelines.ledger_counts import counts
 from pipelines.params import Params
 from pipelines.pseudonymise import Source, pseudonymise
 from pipelines.quarantine import Quarantine
 from pipelines.recording import Recording
-from pipelines.storage import FolderLanding
 from pipelines.study import Study
 from pipelines.tables import take_tables
 from pipelines.unsettled import settle

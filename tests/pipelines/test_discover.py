@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipelines.deliveries import Delivery
 from pipelines.discover import Discovery, Look, is_plain
 from pipelines.errors import Reason
-from pipelines.storage import LandedFile
+from pipelines.landing_zone import LandedFile
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import NOW
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UserError
+from pipelines.landing_zone import FolderLanding
 from pipelines.ledger_counts import counts
 from pipelines.params import LandParams, Params
-from pipelines.storage import FolderLanding
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import ID, NOW, Hospital, LightStudy, small_mp4
 
@@ -30,7 +30,7 @@ def shut(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
             raise PermissionError(13, "Permission denied", str(folder))
         return true_scandir(folder)
 
-    monkeypatch.setattr("pipelines.storage.os.scandir", scandir)
+    monkeypatch.setattr("pipelines.landing_zone.os.scandir", scandir)
 
 
 # --- folders ---

@@ -6,8 +6,8 @@ import pytest
 from pipelines.confine import Limits
 from pipelines.errors import Rejection
 from pipelines.handover import Held, held, within_reach
+from pipelines.landing_zone import FolderLanding, LandedFile
 from pipelines.pool import Workers
-from pipelines.storage import FolderLanding, LandedFile
 
 
 class Bucket:

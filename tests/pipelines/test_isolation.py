@@ -15,12 +15,12 @@ from pipelines.audit import open_audit
 from pipelines.confine import Limits
 from pipelines.errors import Rejection
 from pipelines.faultpoints import VARIABLE
+from pipelines.landing_zone import FolderLanding
 from pipelines.measuring import Measuring
 from pipelines.params import Params
 from pipelines.pool import Workers
 from pipelines.pseudonymise import Source, open_recording, pseudonymise
 from pipelines.stages import MEDIA_STAGES
-from pipelines.storage import FolderLanding
 from pipelines.work import Unit, do_unit
 from schemas.faults import Fate
 from tests.pipelines import bomb_factory as bombs

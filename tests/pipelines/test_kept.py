@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.errors import Rejection
 from pipelines.kept import KeptFile
+from pipelines.landing_zone import FolderLanding
 from pipelines.quarantine_list import Wanted
-from pipelines.storage import FolderLanding
 from pipelines.try_again import release_from_quarantine
 from tests.pipelines.landing_factory import Hospital, LightStudy, small_mp4
 

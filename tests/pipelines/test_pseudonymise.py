@@ -7,9 +7,9 @@ import pyrage
 import pytest
 
 from pipelines.errors import Rejection
+from pipelines.landing_zone import FolderLanding
 from pipelines.pseudonymise import Source, mark_superseded, open_recording, pseudonymise, recordings_folder
 from pipelines.recording import Recording
-from pipelines.storage import FolderLanding
 from pipelines.strip import strip
 from tests.pipelines.landing_factory import small_mp4
 from tests.pipelines.video_factory import RECORDING

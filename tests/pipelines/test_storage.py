@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.errors import Rejection, TemporaryError, UserError
-from pipelines.storage import FolderLanding, S3Landing, S3Objects, open_landing
+from pipelines.landing_zone import FolderLanding, open_landing
+from pipelines.storage import S3Landing, S3Objects
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -193,7 +194,7 @@ def test_a_share_that_does_not_answer_can_come_back(
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("pipelines.storage.os.open", fail)
+    monkeypatch.setattr("pipelines.landing_zone.os.open", fail)
     with pytest.raises(TemporaryError, match="does not answer"):
         FolderLanding(tmp_path).read("a.mp4")
 

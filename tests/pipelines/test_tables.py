@@ -229,7 +229,7 @@ def test_a_table_that_cannot_be_read_is_quarantined(
     def refuse(_: object, path: str) -> bytes:
         raise Rejection("UNREADABLE", "Permission denied")
 
-    monkeypatch.setattr("pipelines.storage.FolderLanding.read", refuse)
+    monkeypatch.setattr("pipelines.landing_zone.FolderLanding.read", refuse)
     study.land()
     assert study.entry("participants.csv").codes == ("UNREADABLE",)
 

@@ -1,0 +1,154 @@
+"""Where deliveries lie: what every landing zone gives, and one in a folder; one in a bucket is in `pipelines.storage`."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.errors import Rejection, TemporaryError, UserError
+
+
+@dataclass(frozen=True, slots=True)
+class LandedFile:
+    """A file as the listing tells, unread.
+
+    Args:
+        path: relative to the landing zone, with slashes.
+        stamp: changes when the file changes: size and modification time, or the etag.
+        regular: False for links, sockets and the like, which are never followed.
+        listable: False for a folder whose files cannot be listed: it stands for all of them.
+    """
+
+    path: str
+    size: int
+    stamp: str
+    modified_at: datetime
+    regular: bool = True
+    listable: bool = True
+
+
+class Readable(Protocol):
+    """What a landed file can be read from."""
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            Rejection: `UNREADABLE`.
+        """
+
+
+class Landing(Readable, Protocol):
+    """A landing zone; read only to us."""
+
+    def files(self) -> list[LandedFile]:
+        """All files, sorted by path.
+
+        Raises:
+            UserError: the landing zone is not there.
+        """
+
+    def stamp(self, path: str) -> str | None:
+        """A file's stamp as of now, or None where it is gone."""
+
+
+def open_landing(where: str, root: Path) -> Landing:
+    """The landing zone of a study.
+
+    Args:
+        where: a folder, taken from `root` if relative, or s3://bucket/prefix.
+        root: the study's folder.
+    """
+    if where.startswith("s3://"):
+        bucket, _, prefix = where.removeprefix("s3://").partition("/")
+        from pipelines.storage import S3Landing  # noqa: PLC0415 - it builds on this module
+
+        return S3Landing(bucket, prefix)
+    return FolderLanding(root / where)
+
+
+_PASSING = {
+    errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+    errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ECONNRESET,
+}  # fmt: skip
+"""What a network share answers when it is away for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLanding:
+    """A landing zone in a folder."""
+
+    root: Path
+
+    def files(self) -> list[LandedFile]:
+        """All files below the folder; links are listed, not followed; a folder that cannot be listed stands for itself.
+
+        Raises:
+            UserError: the landing zone is not there, or cannot be listed itself.
+        """
+        if not self.root.is_dir():
+            raise UserError(f"the landing zone {self.root} is not there: mount it, or set study.landing in params.yaml")
+        found = sorted(self._walk(self.root), key=lambda file: file.path)
+        if any(file.path == "." for file in found):
+            raise UserError(f"the landing zone {self.root} cannot be listed: mend its permissions")
+        return found
+
+    def _walk(self, folder: Path) -> Iterator[LandedFile]:
+        # What is moved away during the walk, as an upload's temporary name is, has not landed.
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield from self._walk(Path(entry.path))
+                        continue
+                    with suppress(FileNotFoundError):
+                        yield self._file(entry)
+        except FileNotFoundError:
+            return
+        except OSError:
+            # Permission, or a disk's or a mount's own failure: it costs this folder, not the night.
+            where = folder.relative_to(self.root).as_posix()
+            yield LandedFile(where, 0, "unlistable", datetime.fromtimestamp(0, tz=UTC), regular=False, listable=False)
+
+    def _file(self, entry: "os.DirEntry[str]") -> LandedFile:
+        known = entry.stat(follow_symlinks=False)
+        return LandedFile(
+            Path(entry.path).relative_to(self.root).as_posix(),
+            known.st_size,
+            _stamp(known),
+            # A file system takes any time at all; a date has four digits for its year.
+            datetime.fromtimestamp(min(max(known.st_mtime, 0.0), _LATEST_S), tz=UTC),
+            entry.is_file(follow_symlinks=False),
+        )
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes; a link is not followed, and a pipe or device that took a file's place is not waited for."""
+        try:
+            handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(handle, "rb") as file:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise Rejection("UNREADABLE", "it is no plain file")
+                return file.read()
+        except OSError as error:
+            if error.errno in _PASSING:
+                raise TemporaryError(f"the landing zone does not answer: {error.strerror}") from error
+            raise Rejection("UNREADABLE", error.strerror or "it cannot be read") from error
+
+    def stamp(self, path: str) -> str | None:
+        """Size and modification time as of now."""
+        try:
+            return _stamp((self.root / path).lstat())
+        except OSError:
+            return None
+
+
+_LATEST_S = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+
+
+def _stamp(known: os.stat_result) -> str:
+    return f"{known.st_size}:{known.st_mtime_ns}"
