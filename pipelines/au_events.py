@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.params import EventParams
+from pipelines.params_publish import EventParams
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]

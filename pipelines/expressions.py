@@ -10,7 +10,7 @@ import polars as pl
 from pipelines.au_events import Track, Values, events, track
 from pipelines.face_series import head_speed, pairs, share_and_area, spread, together
 from pipelines.frame_views import usable_sql
-from pipelines.params import EventParams, PublishParams
+from pipelines.params_publish import EventParams, PublishParams
 from schemas.core import Table
 from schemas.expressions import AU_COOCCURRENCE, AU_EVENTS, GRADED
 from schemas.face import AU_NAMES

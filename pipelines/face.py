@@ -5,7 +5,7 @@ import polars as pl
 from pipelines.errors import Reason
 from pipelines.face_engine import face_engine
 from pipelines.media import open_media
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 from pipelines.recording import Recording
 from schemas.face import AU_FRAMES
 

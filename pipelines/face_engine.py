@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.engine import Engine
 from pipelines.errors import UserError
-from pipelines.params import FACE_ENGINES, FaceParams
+from pipelines.params_face import FACE_ENGINES, FaceParams
 
 
 class FaceEngine(Protocol):

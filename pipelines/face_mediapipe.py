@@ -13,7 +13,7 @@ from pipelines.face_geometry import gaze, mouth_openness
 from pipelines.face_model import identity
 from pipelines.frame_quality import Region, centre_speed, face_region
 from pipelines.head_pose import openface_angles, openface_rotations
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 from schemas.face import AU_FRAMES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines.action_units import ENGINE
 from pipelines.engine import Engine
 from pipelines.errors import UserError
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 
 
 def identity(params: FaceParams) -> Engine:

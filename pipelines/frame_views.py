@@ -1,6 +1,6 @@
 """The SQL of frames as they are published: which action units are present, which frames are usable, what is neutral."""
 
-from pipelines.params import NeutralParams, PresenceParams, UsableParams
+from pipelines.params_publish import NeutralParams, PresenceParams, UsableParams
 from schemas.expressions import AU_FRAMES_CALIBRATED, GRADED, NO_READING, TOO_FEW_FRAMES
 from schemas.face import PRESENCE_ONLY
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.face_geometry import LANDMARKS
 from pipelines.face_model import load_model
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 
 _MAX_COUNTED = 3
 

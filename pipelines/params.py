@@ -6,18 +6,15 @@ from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import UserError
+from pipelines.params_block import Block
+from pipelines.params_face import FaceParams
+from pipelines.params_publish import PublishParams
 from schemas.landing import CONSENT_SCOPES
 from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
 from schemas.voice import FEATURE_SET
-
-
-class Block(BaseModel):
-    """A frozen block of parameters that knows all its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class StudyParams(Block):
@@ -124,46 +121,6 @@ class QualityParams(Block):
     min_silence_s: float = Field(default=0.1, ge=0)
 
 
-FACE_ENGINES = ("mediapipe",)
-"""What `pipelines.face_engine` knows."""
-
-
-class FaceParams(Block):
-    """How faces are found and measured."""
-
-    engine: str = "mediapipe"
-    """What measures faces. A dataset version holds one engine's faces: see `validate.allow_mixed_engines`."""
-    model_path: str | None = None
-    """Another Face Landmarker model than the packaged one; state its `model_sha256` too."""
-    model_sha256: str = Field(
-        default="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff", pattern="^[0-9a-f]{64}$"
-    )
-    max_width_px: int = Field(default=640, ge=160)
-    """Wider frames are scaled down to this before the landmarker sees them."""
-    min_detection_confidence: float = Field(default=0.5, ge=0, le=1)
-    min_presence_confidence: float = Field(default=0.5, ge=0, le=1)
-    min_tracking_confidence: float = Field(default=0.5, ge=0, le=1)
-    max_turn_rad: float = Field(default=0.7, gt=0, le=1.6)
-    """Action units from geometry are NULL where the head is pitched or turned further than this."""
-    min_coverage: float = Field(default=0.8, ge=0, le=1)
-    """LOW_FACE_COVERAGE where a smaller share of the frames shows a face."""
-    count_every_s: float = Field(default=1.0, gt=0)
-    """How often faces are counted."""
-    second_face_min_size: float = Field(default=0.4, gt=0, le=1)
-    """A further face counts from this share of the largest one's height on."""
-    second_face_min_share: float = Field(default=0.1, gt=0, le=1)
-    """MULTI_PERSON where at least this share of the counts (and two of them, if there are two) shows a second face."""
-
-    @field_validator("engine")
-    @classmethod
-    def _known_engine(cls, value: str) -> str:
-        if value not in FACE_ENGINES:
-            near = difflib.get_close_matches(value, FACE_ENGINES, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FACE_ENGINES)}"
-            raise ValueError(f"no face engine is called {value!r}; {hint}")
-        return value
-
-
 class VoiceParams(Block):
     """The voice stage."""
 
@@ -229,82 +186,6 @@ class ValidateParams(Block):
     """A time this far beyond the end of its recording is a warning."""
     allow_mixed_engines: bool = False
     """Publish recordings that different engines or models measured side by side."""
-
-
-class PresenceParams(Block):
-    """From which intensity on an action unit is present, where the engine has no classifier of its own."""
-
-    present_r: float = Field(default=1.0, gt=0, le=5)
-    """FACS's trace level."""
-    eyes_closed_r: float = Field(default=2.5, gt=0, le=5)
-    """Of AU43 and AU45: lids half closed."""
-
-
-class UsableParams(Block):
-    """Which frames count in summaries. A measure that an engine does not give excludes no frame."""
-
-    min_face_size: float = Field(default=0.1, ge=0, le=1)
-    """Height of the face over that of the frame."""
-    max_pitch_rad: float = Field(default=0.6, gt=0)
-    max_yaw_rad: float = Field(default=0.6, gt=0)
-    min_brightness: float = Field(default=40.0, ge=0, le=255)
-    max_brightness: float = Field(default=235.0, ge=0, le=255)
-    min_sharpness: float = Field(default=0.01, ge=0)
-    """Of a face at 64 x 64 px, see au_frames.face_sharpness."""
-    max_speed: float = Field(default=3.0, gt=0)
-    """Face widths a second: faster ones smear."""
-    max_outside: float = Field(default=0.05, ge=0, le=1)
-    """Share of landmarks outside the picture."""
-
-
-class NeutralParams(Block):
-    """A person's neutral face, from what they read aloud."""
-
-    quantile: float = Field(default=0.05, ge=0, le=0.5)
-    """Of an action unit's intensity over a reading task."""
-    min_frames: int = Field(default=25, ge=1)
-    """A reading task of fewer usable frames says nothing."""
-
-
-class EventParams(Block):
-    """How events of action units are cut out of their intensities."""
-
-    onset_r: float = Field(default=1.0, gt=0, le=5)
-    """An event begins where the intensity reaches this."""
-    offset_r: float = Field(default=0.7, gt=0, le=5)
-    """It ends where the intensity falls below this."""
-    blink_onset_r: float = Field(default=2.0, gt=0, le=5)
-    """The same of AU43 and AU45: lower than for presence, since 25 frames a second may miss how deep a blink is."""
-    blink_offset_r: float = Field(default=1.2, gt=0, le=5)
-    blink_max_s: float = Field(default=0.5, gt=0)
-    """Eyes closed for longer are AU43 and no blink (AU45)."""
-    min_duration_s: float = Field(default=0.06, ge=0)
-    """Shorter ones are noise."""
-    max_gap_s: float = Field(default=0.2, gt=0)
-    """Frames further apart belong to no event together, and no frame stands for a longer time."""
-    pspi_threshold: float = Field(default=2.0, gt=0, le=16)
-    """Time in pain is counted from this PSPI on."""
-
-    @model_validator(mode="after")
-    def _ends_below_begin(self) -> Self:
-        if self.offset_r > self.onset_r or self.blink_offset_r > self.blink_onset_r:
-            raise ValueError("an event must end at or below the intensity at which it begins")
-        return self
-
-
-class PublishParams(Block):
-    """The warehouse."""
-
-    nrs_window_h: float = Field(default=24.0, gt=0)
-    """The nearest pain score must lie within this of the recording."""
-    keep_warehouses: int = Field(default=3, ge=1)
-    """How many built DuckDB files stay; an older version can always be built again."""
-    memory_limit_mb: int = Field(default=2000, ge=256)
-    """What DuckDB may take while it builds."""
-    presence: PresenceParams = PresenceParams()
-    usable: UsableParams = UsableParams()
-    neutral: NeutralParams = NeutralParams()
-    events: EventParams = EventParams()
 
 
 class VersionParams(Block):

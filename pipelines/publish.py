@@ -14,7 +14,7 @@ from pipelines.expressions import derived
 from pipelines.face_engine import au_support
 from pipelines.frame_views import calibrated_view_sql, neutral_sql, presence_sql, usable_view_sql
 from pipelines.lake import count_rows, files, people, read_table
-from pipelines.params import PublishParams
+from pipelines.params_publish import PublishParams
 from pipelines.vault_records import Tombstone
 from pipelines.views import au_summaries_sql, quoted, recording_features_sql
 from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file

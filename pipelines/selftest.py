@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipelines.errors import PainLakeError
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 
 
 def check_engines(face: FaceParams) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
 from pipelines.errors import Reason
-from pipelines.params import Block, Params
+from pipelines.params import Params
+from pipelines.params_block import Block
 from pipelines.recording import Recording
 
 if TYPE_CHECKING:
@@ -139,7 +140,16 @@ def inputs_digest(recording: Recording, outputs_before: Mapping[str, str], stage
 
 
 _NO_NUMBERS = frozenset(
-    {"pipelines.params", "pipelines.errors", "pipelines.durable", "pipelines.engine", "schemas.faults"}
+    {
+        "pipelines.params",
+        "pipelines.params_block",
+        "pipelines.params_face",
+        "pipelines.params_publish",
+        "pipelines.errors",
+        "pipelines.durable",
+        "pipelines.engine",
+        "schemas.faults",
+    }
 )
 """Modules that cannot change a measurement; editing them recomputes nothing. (A block's values are in the key.)"""
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli import app
-from pipelines.params import PublishParams
+from pipelines.params_publish import PublishParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.study import Study, make_study
 from schemas.voice_sets import CROSS_CHECKED

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.study import Study
 from tests.flows.conftest import PAINLAKE, RECORDINGS, ask, painlake, status

@@ -28,7 +28,8 @@ from pipelines.lake import recordings
 from pipelines.land import Accepted
 from pipelines.measuring import Measuring
 from pipelines.night import Night
-from pipelines.params import PublishParams, ValidateParams
+from pipelines.params import ValidateParams
+from pipelines.params_publish import PublishParams
 from pipelines.pool import Workers
 from pipelines.publish import VersionRecord
 from pipelines.quarantine_list import Wanted

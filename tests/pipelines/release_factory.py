@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from expectations.results import CheckResult
-from pipelines.params import PublishParams
+from pipelines.params_publish import PublishParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.study import Study
 from pipelines.vault import Vault

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.agreement import agreement, agreements, icc_3_1, ranks
 from pipelines.errors import UserError
-from pipelines.params import PublishParams
+from pipelines.params_publish import PublishParams
 from pipelines.publish import VersionRecord, build
 from schemas.voice_sets import CROSS_CHECKED
 from tests.pipelines.lake_factory import change, recording_name, write_lake

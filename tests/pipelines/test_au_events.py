@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipelines.au_events import Events, events, track
-from pipelines.params import EventParams
+from pipelines.params_publish import EventParams
 
 Values = NDArray[np.float64]
 PARAMS = EventParams()

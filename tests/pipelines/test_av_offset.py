@@ -10,7 +10,8 @@ import pytest
 from pipelines.align import align_recording
 from pipelines.av_offset import measure_av_offset
 from pipelines.face import measure_face
-from pipelines.params import AlignParams, FaceParams, VoiceParams
+from pipelines.params import AlignParams, VoiceParams
+from pipelines.params_face import FaceParams
 from pipelines.synthetic.recording import Take, film
 from pipelines.synthetic.speech import Voice
 from pipelines.voice import measure_voice

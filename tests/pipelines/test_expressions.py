@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.params import EventParams, NeutralParams, Params, PresenceParams, PublishParams, UsableParams
+from pipelines.params import Params
+from pipelines.params_publish import EventParams, NeutralParams, PresenceParams, PublishParams, UsableParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.stages import MEDIA_STAGES
 from pipelines.warehouse import open_warehouse

@@ -16,7 +16,7 @@ from pipelines.engine import Engine
 from pipelines.errors import UserError
 from pipelines.face import face_reasons, measure_face
 from pipelines.face_engine import face_engine
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 from schemas.face import AU_FRAMES, AU_NAMES
 from schemas.faults import FAULTS
 from tests.pipelines.video_factory import RECORDING, Image, plain, video

@@ -6,7 +6,8 @@ import pytest
 
 from pipelines.errors import UserError
 from pipelines.face_engine import au_support, face_engine
-from pipelines.params import FACE_ENGINES, FaceParams, read_params
+from pipelines.params import read_params
+from pipelines.params_face import FACE_ENGINES, FaceParams
 from schemas.face import AU_FRAMES, AU_NAMES, AU_SUPPORT
 from tests.pipelines.video_factory import plain, video
 

@@ -11,7 +11,7 @@ from pipelines import publish as publish_module
 from pipelines.duckdb_tables import create_sql, insert_frame
 from pipelines.errors import PainLakeError
 from pipelines.lake import count_rows, dataset_summary, files
-from pipelines.params import PublishParams
+from pipelines.params_publish import PublishParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.warehouse import CURRENT, building, current_file, open_warehouse
 from schemas.core import Column, Table

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UserError
-from pipelines.params import PublishParams
+from pipelines.params_publish import PublishParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.query import format_rows, run_query
 from pipelines.warehouse import current_file, open_warehouse

@@ -2,7 +2,7 @@ import pytest
 
 from pipelines import landmarker
 from pipelines.errors import PainLakeError
-from pipelines.params import FaceParams
+from pipelines.params_face import FaceParams
 from pipelines.selftest import check_engines
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.params import PublishParams
+from pipelines.params_publish import PublishParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.warehouse import open_warehouse
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS
