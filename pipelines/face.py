@@ -32,7 +32,7 @@ def measure_face(media: bytes, recording: Recording, params: FaceParams) -> pl.D
     """
     if not _has_video(media):
         return AU_FRAMES.frame()
-    frames = face_engine(params.engine).measure(media, params)
+    frames = face_engine(params.engine).measure(media, recording.recording, params)
     return AU_FRAMES.conform(frames.with_columns(pl.lit(recording.recording).alias("recording")))
 
 

@@ -25,11 +25,20 @@ class FaceEngine(Protocol):
             UserError: the engine or its model is not there, or another one than stated.
         """
 
-    def measure(self, media: bytes, params: FaceParams) -> pl.DataFrame:
+    def try_out(self, params: FaceParams) -> None:
+        """Do the least that shows whether the engine works on this machine.
+
+        Raises:
+            UserError: see `identity`.
+            ImportError, OSError, RuntimeError: a library is missing or broken, or the model is damaged.
+        """
+
+    def measure(self, media: bytes, recording: str, params: FaceParams) -> pl.DataFrame:
         """Measure every decoded frame of a video.
 
         Args:
             media: the whole file, which has a video track.
+            recording: its name in the lake.
             params: how faces are found and measured.
 
         Returns:

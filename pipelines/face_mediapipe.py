@@ -36,7 +36,14 @@ class MediaPipe:
         """See `FaceEngine.support`."""
         return support()
 
-    def measure(self, media: bytes, params: FaceParams) -> pl.DataFrame:
+    def try_out(self, params: FaceParams) -> None:
+        """See `FaceEngine.try_out`: look for a face in a grey picture."""
+        from pipelines.landmarker import open_landmarker  # noqa: PLC0415 - loading it is what is tried
+
+        with open_landmarker(params) as landmarker:
+            landmarker.track(np.full((120, 160, 3), 128, dtype=np.uint8), 0.0)
+
+    def measure(self, media: bytes, recording: str, params: FaceParams) -> pl.DataFrame:  # noqa: ARG002 - of the protocol
         """See `FaceEngine.measure`."""
         # Here: publication asks this engine what it supports, and needs no landmarker for it.
         from pipelines.landmarker import open_landmarker  # noqa: PLC0415 - see above

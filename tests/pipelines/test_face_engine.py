@@ -29,7 +29,9 @@ def test_an_unknown_engine_names_the_nearest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FACE_ENGINES)
 def test_an_engine_gives_every_column_of_the_table_but_the_recording(name: str) -> None:
-    frames = face_engine(name).measure(video([plain(90, width=160, height=120)] * 2), FaceParams(engine=name))
+    frames = face_engine(name).measure(
+        video([plain(90, width=160, height=120)] * 2), "P00000000A-00000000", FaceParams(engine=name)
+    )
     assert set(frames.columns) == set(AU_FRAMES.names) - {"recording"}
     assert frames.height == 2
 
