@@ -1,10 +1,12 @@
 """The warehouse of an earlier version, built again from what DVC keeps."""
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
 
 from pipelines.errors import UserError
+from pipelines.older_lake import bring_up
 from pipelines.params import read_params
 from pipelines.publish import build
 from pipelines.repository import Repository, tag_name, version_name
@@ -14,6 +16,8 @@ from pipelines.validate import read_report
 from pipelines.vault_records import Tombstone
 from pipelines.version import note_sum, version_record
 from pipelines.warehouse import warehouse_file
+
+log = logging.getLogger("painlake")
 
 
 def find_version(study: Study, text: str) -> int:
@@ -55,6 +59,8 @@ def rebuild(study: Study, number: int) -> Path:
     with tempfile.TemporaryDirectory(prefix="checkout-", dir=study.state) as folder:
         lake = Path(folder) / "lake"
         missing = fetch(study, number, Path(folder))
+        for differing in bring_up(lake):
+            log.warning("%s was made by another PainLake: %s", version_name(number), differing)
         params = read_params(Path(folder) / "params.yaml")
         record = version_record(number, params, repository, lake / "index.yaml", repository.commit_of(number))
         results = read_report(Path(folder) / "reports" / "validation.json").results
