@@ -1,5 +1,7 @@
 """The SQL of frames as they are published: which action units are present, which frames are usable, what is neutral."""
 
+from typing import Literal
+
 from pipelines.params_publish import NeutralParams, PresenceParams, UsableParams
 from schemas.expressions import AU_FRAMES_CALIBRATED, GRADED, NO_READING, TOO_FEW_FRAMES
 from schemas.face import PRESENCE_ONLY
@@ -43,8 +45,8 @@ def usable_view_sql(params: UsableParams) -> str:
     return f"CREATE VIEW main.au_frames_usable AS SELECT * FROM main.au_frames WHERE {usable_sql(params)}"  # noqa: S608 - names and numbers
 
 
-def neutral_sql(params: NeutralParams) -> str:
-    """The rows of `au_neutral`: a quantile over each recording's reading, the median over a person's recordings.
+def neutral_by_recording_sql(params: NeutralParams) -> str:
+    """The rows of `au_neutral_by_recording`: a quantile over each recording's reading.
 
     Source:
         Baltrusaitis, Mahmoud and Robinson, Cross-dataset learning and person-specific normalisation for automatic
@@ -55,46 +57,69 @@ def neutral_sql(params: NeutralParams) -> str:
         f"THEN quantile_cont({unit}_r::DOUBLE, {params.quantile!r}) END AS {unit}"
         for unit in GRADED
     )
-    units = ", ".join(f"('{unit}')" for unit in GRADED)
     return f"""
     WITH reading AS (
-        SELECT r.participant, r.recording, t.start_s, t.end_s
-        FROM main.recordings AS r JOIN main.tasks AS t USING (recording)
-        WHERE r.status = 'current' AND t.task = 'reading'
-    ), of_recording AS (
+        SELECT recording, start_s, end_s FROM main.tasks WHERE task = 'reading'
+    ), measured AS (
         SELECT
-            g.participant,
+            g.recording,
             {quantiles}
         FROM reading AS g
         JOIN main.au_frames_usable AS f
           ON f.recording = g.recording AND f.timestamp_s >= g.start_s AND f.timestamp_s < g.end_s
-        GROUP BY g.participant, g.recording
-    ), of_person AS (
-        SELECT participant, action_unit, median(value) AS neutral_r
-        FROM (UNPIVOT of_recording ON {", ".join(GRADED)} INTO NAME action_unit VALUE value)
-        GROUP BY participant, action_unit
+        GROUP BY g.recording
+    ), found AS (
+        SELECT recording, action_unit, value
+        FROM (UNPIVOT measured ON {", ".join(GRADED)} INTO NAME action_unit VALUE value)
+    )
+    SELECT
+        r.recording,
+        u.action_unit,
+        n.value AS neutral_r,
+        CASE
+            WHEN n.value IS NOT NULL THEN NULL
+            WHEN r.recording IN (SELECT recording FROM reading) THEN '{TOO_FEW_FRAMES}'
+            ELSE '{NO_READING}'
+        END AS cause
+    FROM main.recordings AS r
+    CROSS JOIN (VALUES {_units()}) AS u (action_unit)
+    LEFT JOIN found AS n USING (recording, action_unit)
+    ORDER BY r.recording, u.action_unit"""  # noqa: S608 - names from schemas/ and numbers
+
+
+def neutral_sql() -> str:
+    """The rows of `au_neutral`: the median of `au_neutral_by_recording` over a person's current recordings."""
+    return f"""
+    WITH found AS (
+        SELECT r.participant, n.action_unit, median(n.neutral_r) AS neutral_r, bool_or(n.cause = '{TOO_FEW_FRAMES}') AS read
+        FROM main.recordings AS r JOIN main.au_neutral_by_recording AS n USING (recording)
+        WHERE r.status = 'current'
+        GROUP BY r.participant, n.action_unit
     )
     SELECT
         p.participant,
         u.action_unit,
         n.neutral_r,
-        CASE
-            WHEN n.neutral_r IS NOT NULL THEN NULL
-            WHEN p.participant IN (SELECT participant FROM reading) THEN '{TOO_FEW_FRAMES}'
-            ELSE '{NO_READING}'
-        END AS cause
+        CASE WHEN n.neutral_r IS NOT NULL THEN NULL WHEN n.read THEN '{TOO_FEW_FRAMES}' ELSE '{NO_READING}' END AS cause
     FROM main.participants AS p
-    CROSS JOIN (VALUES {units}) AS u (action_unit)
-    LEFT JOIN of_person AS n USING (participant, action_unit)
-    ORDER BY p.participant, u.action_unit"""  # noqa: S608 - names from schemas/ and numbers
+    CROSS JOIN (VALUES {_units()}) AS u (action_unit)
+    LEFT JOIN found AS n USING (participant, action_unit)
+    ORDER BY p.participant, u.action_unit"""  # noqa: S608 - names from schemas/
 
 
-def neutral_of_recording_sql() -> str:
-    """One row a recording with its person's neutral face: columns `recording` and `AUnn`."""
+def _units() -> str:
+    return ", ".join(f"('{unit}')" for unit in GRADED)
+
+
+def neutral_of_recording_sql(over: Literal["person", "recording"]) -> str:
+    """One row a recording with the neutral face that it is taken above: columns `recording` and `AUnn`."""
     units = ", ".join(f"max(n.neutral_r) FILTER (n.action_unit = '{unit}') AS {unit}" for unit in GRADED)
+    join = (
+        "au_neutral AS n USING (participant)" if over == "person" else "au_neutral_by_recording AS n USING (recording)"
+    )
     return f"""
         SELECT r.recording, {units}
-        FROM main.recordings AS r JOIN main.au_neutral AS n USING (participant)
+        FROM main.recordings AS r JOIN main.{join}
         GROUP BY r.recording"""  # noqa: S608 - names from schemas/
 
 
@@ -104,7 +129,7 @@ def calibrated_sql(value: str, unit: str) -> str:
     return f"CASE WHEN {value} > n.{unit} THEN {value} - n.{unit} WHEN {value} <= n.{unit} THEN 0.0 END"
 
 
-def calibrated_view_sql(params: UsableParams) -> str:
+def calibrated_view_sql(params: UsableParams, over: Literal["person", "recording"]) -> str:
     """The statement that makes the view `au_frames_calibrated`."""
     orbit = _greater("AU06_cal", "AU07_cal")
     levator = _greater("AU09_cal", "AU10_cal")
@@ -117,7 +142,7 @@ def calibrated_view_sql(params: UsableParams) -> str:
             f.recording, f.frame, f.timestamp_s, {usable_sql(params)} AS usable,
             {units}
         FROM main.au_frames AS f
-        LEFT JOIN ({neutral_of_recording_sql()}
+        LEFT JOIN ({neutral_of_recording_sql(over)}
         ) AS n ON n.recording = f.recording
     )"""  # noqa: S608 - names from schemas/ and numbers
 

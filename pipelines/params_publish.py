@@ -1,6 +1,6 @@
 """The block `publish` of `params.yaml`: what tables are made from features, and by which thresholds."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,12 +34,14 @@ class UsableParams(Block):
 
 
 class NeutralParams(Block):
-    """A person's neutral face, from what they read aloud."""
+    """The neutral face, from what a person reads aloud."""
 
     quantile: float = Field(default=0.05, ge=0, le=0.5)
     """Of an action unit's intensity over a reading task."""
     min_frames: int = Field(default=25, ge=1)
     """A reading task of fewer usable frames says nothing."""
+    over: Literal["person", "recording"] = "person"
+    """What calibrated values are taken above: the median over a person's recordings, or each recording's own."""
 
 
 class EventParams(Block):

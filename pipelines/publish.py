@@ -12,7 +12,13 @@ from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_fram
 from pipelines.errors import PainLakeError
 from pipelines.expressions import derived
 from pipelines.face_engine import au_support
-from pipelines.frame_views import calibrated_view_sql, neutral_sql, presence_sql, usable_view_sql
+from pipelines.frame_views import (
+    calibrated_view_sql,
+    neutral_by_recording_sql,
+    neutral_sql,
+    presence_sql,
+    usable_view_sql,
+)
 from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params_publish import PublishParams
 from pipelines.vault_records import Tombstone
@@ -20,7 +26,7 @@ from pipelines.views import au_summaries_sql, quoted, recording_features_sql
 from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES
 from schemas.core import Table
-from schemas.expressions import AU_NEUTRAL, DERIVED
+from schemas.expressions import AU_NEUTRAL, AU_NEUTRAL_BY_RECORDING, DERIVED
 from schemas.face import AU_FRAMES
 from schemas.features import AU_SUMMARIES, DYNAMICS
 from schemas.meta import DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
@@ -158,7 +164,11 @@ _DYNAMICS = "memory.main.dynamics"
 
 def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
     """Fill the tables that are made from others."""
-    connection.execute(f"INSERT INTO {qualified(AU_NEUTRAL)} BY NAME {neutral_sql(params.neutral)}")
+    for table, sql in (
+        (AU_NEUTRAL_BY_RECORDING, neutral_by_recording_sql(params.neutral)),
+        (AU_NEUTRAL, neutral_sql()),
+    ):
+        connection.execute(f"INSERT INTO {qualified(table)} BY NAME {sql}")
     types = ", ".join(f"{quoted(n)} {AU_SUMMARIES[n].type}" for n in ("recording", "task", *DYNAMICS))
     connection.execute(f"CREATE TABLE {_DYNAMICS} ({types})")
     for table, rows in derived(connection, params):
@@ -168,7 +178,9 @@ def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> N
             connection.unregister("incoming")
         else:
             insert_frame(connection, table, rows)
-    connection.execute(f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS)}")
+    connection.execute(
+        f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS, params.neutral.over)}"
+    )
     connection.execute(f"DROP TABLE {_DYNAMICS}")
 
 
@@ -179,7 +191,7 @@ def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> 
     for table in TABLES.values():
         connection.execute(create_sql(table))
     connection.execute(usable_view_sql(params.usable))
-    connection.execute(calibrated_view_sql(params.usable))
+    connection.execute(calibrated_view_sql(params.usable, params.neutral.over))
     connection.execute(recording_features_sql(params.nrs_window_h))
     for table in TABLES.values():
         comment(connection, table, "TABLE")

@@ -1,5 +1,7 @@
 """The SQL of what is derived inside the warehouse: summaries of action units, and the view `recording_features`."""
 
+from typing import Literal
+
 from pipelines.frame_views import calibrated_sql, neutral_of_recording_sql
 from schemas.features import (
     AU_SUMMARIES,
@@ -39,13 +41,14 @@ _SPANS = f"""
     SELECT recording, '{WHOLE}', '-infinity'::DOUBLE, 'infinity'::DOUBLE FROM main.recordings"""  # noqa: S608 - a constant
 
 
-def au_summaries_sql(dynamics: str) -> str:
+def au_summaries_sql(dynamics: str, over: Literal["person", "recording"]) -> str:
     """The rows of `au_summaries`: over each task's frames (start <= time < end), and over all.
 
     A table and no view, since a query of it would otherwise read every frame of the study.
 
     Args:
         dynamics: a table with the columns in `DYNAMICS` of each recording and task.
+        over: whose neutral face calibrated values are taken above (`publish.neutral.over`).
     """
     raw = [
         f"{_SUMMARY_SQL[how].format('f.' + quoted(source) + '::DOUBLE')}::{column.type} AS {quoted(column.name)}"
@@ -70,7 +73,7 @@ def au_summaries_sql(dynamics: str) -> str:
         JOIN main.au_frames AS f
           ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
         GROUP BY s.recording, s.task
-    ), neutral AS ({neutral_of_recording_sql()}
+    ), neutral AS ({neutral_of_recording_sql(over)}
     ), usable AS (
         SELECT
             s.recording,

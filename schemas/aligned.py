@@ -8,10 +8,12 @@ from schemas.face import AU_FRAMES
 from schemas.people import OF_RECORDING, RECORDING, TASK_NAMES
 from schemas.voice import DESCRIPTORS, VOICE_FRAMES
 
-INTERPOLATED = tuple(name for name in AU_FRAMES.names if re.fullmatch(r"AU\d\d_r|pose_\w+|pspi", name))
+INTERPOLATED = tuple(
+    name for name in AU_FRAMES.names if re.fullmatch(r"AU\d\d_r|pose_\w+|mouth_open|gaze_\w|pspi", name)
+)
 """Face columns that change steadily: linear between the two frames around a grid step."""
 NEAREST = tuple(name for name in AU_FRAMES.names if re.fullmatch(r"AU\d\d_c", name))
-"""Face columns that are there or not: as in the nearer frame."""
+"""Face columns that are there or not: the engine's own as in the nearer frame, else from the step's intensity."""
 DESCRIBED = tuple(descriptor.name for descriptor in DESCRIPTORS)
 """Voice columns: the mean of the frames whose windows are centred within the grid step."""
 
@@ -41,7 +43,7 @@ ALIGNED_FRAMES = Table(
                "all are there); 0 where voice_valid is false.", unit="{windows}", nullable=False, minimum=0),
         Column("voiced", "BOOLEAN", "Whether F0 was found in the step; NULL where voice_valid is false."),
         *(_resampled(AU_FRAMES[name], "linear between the frames with a face around the step, at most align.max_gap_s apart and in the same task") for name in INTERPOLATED),
-        *(_resampled(AU_FRAMES[name], "as in the nearer of the frames with a face around the step, at most align.max_gap_s apart and in the same task") for name in NEAREST),
+        *(_resampled(AU_FRAMES[name], "the engine's own as in the nearer of the frames with a face around the step, at most align.max_gap_s apart and in the same task, else from the step's own intensity") for name in NEAREST),
         *(_resampled(VOICE_FRAMES[name], "mean over the windows centred in [t_s - h/2, t_s + h/2) and in the same task, with h = 1 / align.grid_hz")
           for name in DESCRIBED),
     ),

@@ -9,14 +9,29 @@ GRADED = tuple(unit for unit in AU_NAMES if unit not in PRESENCE_ONLY)
 
 NO_READING, TOO_FEW_FRAMES = "NO_READING_TASK", "TOO_FEW_USABLE_FRAMES"
 
+AU_NEUTRAL_BY_RECORDING = Table(
+    "au_neutral_by_recording", "recording and action unit", "The neutral face of each recording by itself: what an engine reads at rest.",
+    (
+        RECORDING,
+        Column("action_unit", "VARCHAR", "The action unit.", nullable=False, allowed=GRADED),
+        Column("neutral_r", "DOUBLE", "The quantile publish.neutral.quantile of its intensity over the usable frames of the reading task. "
+               "After Baltrusaitis, Mahmoud and Robinson, FG 2015, doi:10.1109/FG.2015.7284869. NULL where there is none.",
+               unit="{0-5}", minimum=0, maximum=5),
+        Column("cause", "VARCHAR", "Why there is none: there is no reading task, or it has not publish.neutral.min_frames usable frames "
+               "in which this unit was measured.", allowed=(NO_READING, TOO_FEW_FRAMES)),
+    ),
+    key=("recording", "action_unit"),
+    references=(OF_RECORDING,),
+    tier=Tier.FEATURE,
+)  # fmt: skip
+
 AU_NEUTRAL = Table(
     "au_neutral", "person and action unit", "Each person's neutral face: what an engine reads of it at rest.",
     (
         PARTICIPANT,
         Column("action_unit", "VARCHAR", "The action unit.", nullable=False, allowed=GRADED),
-        Column("neutral_r", "DOUBLE", "The quantile publish.neutral.quantile of its intensity over the usable frames of the reading task of "
-               "each current recording, and of these the median; one rule for all, however many recordings a person has. After Baltrusaitis, "
-               "Mahmoud and Robinson, FG 2015, doi:10.1109/FG.2015.7284869. NULL where there is none.", unit="{0-5}", minimum=0, maximum=5),
+        Column("neutral_r", "DOUBLE", "The median of au_neutral_by_recording over the person's current recordings; one rule for all, however many "
+               "recordings a person has. NULL where there is none.", unit="{0-5}", minimum=0, maximum=5),
         Column("cause", "VARCHAR", "Why there is none: no recording has a reading task, or none has publish.neutral.min_frames usable frames "
                "in which this unit was measured.", allowed=(NO_READING, TOO_FEW_FRAMES)),
     ),
@@ -68,14 +83,17 @@ AU_FRAMES_USABLE = Table(
 )
 
 AU_FRAMES_CALIBRATED = Table(
-    "au_frames_calibrated", "video frame", "Action units above their person's neutral face (au_neutral). A view.",
+    "au_frames_calibrated", "video frame", "Action units above the neutral face: of their person (au_neutral), or of the "
+    "recording itself where publish.neutral.over is 'recording'. With 'person', the only recording of a person is compared with itself and "
+    "those of others also with other days, which a model may learn to tell apart: take 'recording' where how often someone was filmed goes "
+    "with what is to be predicted. A view.",
     (
         RECORDING,
         AU_FRAMES["frame"],
         AU_FRAMES["timestamp_s"],
         Column("usable", "BOOLEAN", "Whether the frame is one of au_frames_usable.", nullable=False),
         *(
-            Column(f"{unit}_cal", "DOUBLE", f"{unit}_r ({AU_NAMES[unit]}) less the person's neutral_r, not below 0; NULL where either is.",
+            Column(f"{unit}_cal", "DOUBLE", f"{unit}_r ({AU_NAMES[unit]}) less the neutral face's, not below 0; NULL where either is.",
                    unit="{0-5}", minimum=0, maximum=5)
             for unit in GRADED
         ),
@@ -85,5 +103,5 @@ AU_FRAMES_CALIBRATED = Table(
     tier=Tier.FEATURE,
 )  # fmt: skip
 
-DERIVED = (AU_NEUTRAL, AU_EVENTS, AU_COOCCURRENCE)
+DERIVED = (AU_NEUTRAL_BY_RECORDING, AU_NEUTRAL, AU_EVENTS, AU_COOCCURRENCE)
 """Tables that publication makes."""

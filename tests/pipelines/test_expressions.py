@@ -13,7 +13,7 @@ from pipelines.params_publish import EventParams, NeutralParams, PresenceParams,
 from pipelines.publish import VersionRecord, publish
 from pipelines.stages import MEDIA_STAGES
 from pipelines.warehouse import open_warehouse
-from schemas.expressions import AU_NEUTRAL, DERIVED, GRADED
+from schemas.expressions import AU_NEUTRAL, AU_NEUTRAL_BY_RECORDING, DERIVED, GRADED
 from schemas.face import AU_FRAMES, AU_NAMES
 from schemas.features import AU_SUMMARIES
 from tests.pipelines.lake_factory import FPS, FRAMES, change, pseudonym, recording_name, write_feature, write_person
@@ -174,6 +174,32 @@ def test_a_neutral_face_is_a_low_quantile_of_reading_and_the_median_over_recordi
 def test_how_many_recordings_a_person_has_does_not_show_in_a_neutral_face(ask: Asks) -> None:
     assert neutral(ask, "neutral of one") == neutral(ask, "neutral of two")
     assert AU_NEUTRAL.names == ("participant", "action_unit", "neutral_r", "cause")
+
+
+def test_each_recording_has_a_neutral_face_of_its_own(ask: Asks) -> None:
+    sql = f"SELECT neutral_r, cause FROM au_neutral_by_recording WHERE recording LIKE '{pseudonym(PERSON['neutral of two'])}%' AND action_unit = 'AU09' ORDER BY recording"  # noqa: S608 - of this file
+    assert ask(sql) == [(0.5, None), (1.5, None)]
+    assert AU_NEUTRAL_BY_RECORDING.names == ("recording", "action_unit", "neutral_r", "cause")
+
+
+def test_over_recordings_a_calibrated_value_does_not_tell_whether_there_are_others(lake: Path, ask: Asks) -> None:
+    apart = published(lake, PublishParams(neutral=NeutralParams(over="recording")), "apart")
+    (first, second), (alone,) = (
+        [recording_name(PERSON[name], number) for number in range(1, count + 1)]
+        for name, count in (("neutral of two", 2), ("neutral of one", 1))
+    )
+
+    def zeros(ask: Asks, name: str) -> int:
+        sql = f"SELECT count(*) FROM au_frames_calibrated WHERE recording = '{name}' AND frame < 75 AND AU09_cal = 0"  # noqa: S608 - of this file
+        return int(ask(sql)[0][0])
+
+    assert zeros(apart, first) == zeros(apart, second) == zeros(apart, alone) == 15
+    assert zeros(ask, alone) == 15
+    assert (zeros(ask, first), zeros(ask, second)) == (30, 0), "the median lies between the two days"
+    summed = (
+        "SELECT AU09_cal_mean, AU09_cal_p95, AU09_cal_max FROM au_summaries WHERE task = 'reading' AND recording = '{}'"
+    )
+    assert apart(summed.format(first)) == apart(summed.format(second)) == apart(summed.format(alone))
 
 
 def test_a_neutral_face_rests_on_usable_frames_and_says_why_it_is_missing(ask: Asks, ask_otherwise: Asks) -> None:

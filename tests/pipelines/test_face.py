@@ -306,3 +306,16 @@ def test_a_woman_in_distress_has_a_row_for_each_of_her_frames() -> None:
     assert frames["timestamp_s"].diff().drop_nulls().to_numpy() == pytest.approx(1 / 23.976, abs=1e-3)
     assert float(frames["face_found"].to_numpy().mean()) > 0.95
     assert frames["pspi"].drop_nulls().is_between(0, 16).all()
+
+
+def test_a_mirrored_face_looks_and_turns_to_the_other_side(at_rest: Image) -> None:
+    seen, mirrored = (
+        measure_face(video([picture] * HOLD), RECORDING, PARAMS)
+        .tail(4)
+        .select("gaze_x", "gaze_y", "pose_Ry")
+        .mean()
+        .row(0)
+        for picture in (at_rest, at_rest[:, ::-1])
+    )
+    assert mirrored == pytest.approx((-seen[0], seen[1], -seen[2]), abs=0.05)
+    assert abs(seen[0]) > 0.05, "this person looks to one side, else it proves nothing"

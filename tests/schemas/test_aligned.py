@@ -5,8 +5,8 @@ from schemas.face import AU_FRAMES
 from schemas.voice import DESCRIPTORS
 
 
-def test_every_action_unit_pose_and_score_is_there() -> None:
-    measured = [n for n in AU_FRAMES.names if n.startswith(("AU", "pose_")) or n == "pspi"]
+def test_every_action_unit_pose_gaze_mouth_and_score_is_there() -> None:
+    measured = [n for n in AU_FRAMES.names if n.startswith(("AU", "pose_", "gaze_")) or n in {"pspi", "mouth_open"}]
     assert sorted(measured) == sorted((*INTERPOLATED, *NEAREST))
     assert set(measured) < set(ALIGNED_FRAMES.names)
 
