@@ -29,7 +29,7 @@ from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.study import Study, painlake_version
 from pipelines.superseded import settle_superseded
 from pipelines.tables import take_tables
-from pipelines.unsettled import drop_settled, settle
+from pipelines.unsettled import drop_settled, drop_unknown, settle
 from pipelines.validate import ValidationOutcome, validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
@@ -167,6 +167,7 @@ class Night:
         # An erasure takes its person out of the records itself, and goes on from there.
         if self.ledger.was_interrupted() and not unfinished(study):
             restore_records(self.repository)
+        drop_unknown(self.desk)
         settle_superseded(study.lake, self.ledger)
 
     def finish_erasures(self) -> None:
