@@ -38,3 +38,23 @@ def elan(
         typer.echo(str(export_recording(opened, recording, out, choice)[0]))
     else:
         raise UserError("name a recording and a file, or --all and a folder")
+
+
+@export.command()
+@plainly
+def films(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder outside the study.")],
+    study: StudyOption = None,
+) -> None:
+    """Write the films that have no CSV in face.openface.csv_folder, for OpenFace on another machine.
+
+    They show the persons: keep the folder as safe as the study, and delete it when their CSV files are there.
+    """
+    from pipelines.export_films import export_films
+    from pipelines.study import open_study
+
+    files = export_films(open_study(root_of(context, study)), out)
+    typer.echo(
+        f"{len(files)} films in {out}, readable by you alone. They show persons: delete them once they are measured."
+    )

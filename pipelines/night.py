@@ -22,6 +22,7 @@ from pipelines.land import Accepted, Judge
 from pipelines.landing_zone import open_landing
 from pipelines.ledger import Ledger
 from pipelines.measuring import Measuring
+from pipelines.openface_input import stamp_beside
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
 from pipelines.repository import Repository, tag_name
@@ -151,8 +152,10 @@ class Night:
         return Versioning(self.study, self.params, self.ledger, self.repository)
 
     def fingerprint(self) -> str:
-        """A digest of code and parameters: while it stands, what was computed stands."""
+        """A digest of code, parameters and engines' own files: while it stands, what was computed stands."""
         parts = [painlake_version(), params_sha256(self.params), *(stage.code_sha256() for stage in MEDIA_STAGES)]
+        beside = stamp_beside(self.params.face)
+        parts += [] if beside is None else [beside]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     # --- land ---

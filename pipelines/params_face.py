@@ -1,13 +1,38 @@
 """The block `face` of `params.yaml`: which engine measures faces, and how."""
 
 import difflib
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from pipelines.params_block import Block
 
-FACE_ENGINES = ("mediapipe",)
+FACE_ENGINES = ("mediapipe", "openface")
 """What `pipelines.face_engine` knows."""
+
+
+class OpenFaceParams(Block):
+    """Of the engine `openface`: where its CSV files are, or the program that makes them."""
+
+    csv_folder: str | None = None
+    """A folder with `<recording>.csv` or `<recording>/*.csv` as FeatureExtraction writes them; an absolute path."""
+    binary: str | None = None
+    """FeatureExtraction, by path or by its name on the PATH: it is run where a recording has no CSV."""
+    version: str = Field(default="2.x", pattern=r"^[0-9A-Za-z.+_-]+$")
+    """OpenFace's version, for provenance: its CSV does not say. Another one measures all recordings again."""
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    """A face is found where `success` is 1, OpenFace's own verdict, and `confidence` at least this."""
+    max_frame_difference: int = Field(default=2, ge=0)
+    """How many frames a CSV may have more or fewer than the video, at its end; more is ENGINE_INPUT_UNFIT."""
+    timeout_s: float = Field(default=600.0, gt=0)
+    """How long the program may take for a recording; `study.unit_timeout_s` holds too."""
+
+    @field_validator("csv_folder")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value is not None and not Path(value).is_absolute():
+            raise ValueError("give the folder's absolute path: runs start in different places")
+        return value
 
 
 class FaceParams(Block):
@@ -35,6 +60,8 @@ class FaceParams(Block):
     """A further face counts from this share of the largest one's height on."""
     second_face_min_share: float = Field(default=0.1, gt=0, le=1)
     """MULTI_PERSON where at least this share of the counts (and two of them, if there are two) shows a second face."""
+    openface: OpenFaceParams = OpenFaceParams()
+    """Of the engine `openface`."""
 
     @field_validator("engine")
     @classmethod

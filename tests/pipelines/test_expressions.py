@@ -47,6 +47,7 @@ ROWS: dict[str, tuple[Callable[[int], Row], ...]] = {
     "calibrated": (
         lambda n: {"AU06_r": 1.0 if n < 75 else (3.0 if n % 2 else 0.5), "AU09_r": None if n > 150 else 0.0},
     ),
+    "blinks for closed eyes": (lambda n: {"AU43_r": None, "AU45_r": 0.0 if n < 75 else 2.5},),
     "events": (lambda n: {"AU04_r": {79: 0.9, 80: 1.2, 81: 3.0, 82: 0.8}.get(n, 0.0)},),
     "blinks": (lambda n: {"AU45_r": 4.0 if n % 50 in {10, 11, 12, 13} else 0.0, "face_found": n < 150},),
     "pain": (lambda n: {"pspi": None if n >= 175 else (6.0 if n >= 125 else 1.0)},),
@@ -218,6 +219,11 @@ def test_calibrated_values_stand_beside_raw_ones_and_do_not_fall_below_zero(ask:
     )
     sql = f"SELECT AU06_cal, AU09_cal, pspi_cal FROM au_frames_calibrated WHERE recording = '{recording('calibrated')}' AND frame IN (76, 151) ORDER BY frame"  # noqa: S608 - of this file
     assert ask(sql) == [(0.0, 0.0, 0.0), (2.0, None, None)]
+
+
+def test_where_closed_eyes_are_not_measured_the_calibrated_pain_score_has_blinks_in_their_place(ask: Asks) -> None:
+    sql = f"SELECT AU43_cal, pspi_cal FROM au_frames_calibrated WHERE recording = '{recording('blinks for closed eyes')}' AND frame IN (10, 100) ORDER BY frame"  # noqa: S608 - of this file
+    assert ask(sql) == [(None, 0.0), (None, 0.5)]
 
 
 def test_events_have_their_task_peak_and_length(ask: Asks, ask_otherwise: Asks) -> None:

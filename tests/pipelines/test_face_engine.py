@@ -7,15 +7,26 @@ import pytest
 from pipelines.errors import UserError
 from pipelines.face_engine import au_support, face_engine
 from pipelines.params import read_params
-from pipelines.params_face import FACE_ENGINES, FaceParams
+from pipelines.params_face import FACE_ENGINES, FaceParams, OpenFaceParams
 from schemas.face import AU_FRAMES, AU_NAMES, AU_SUPPORT
+from tests.pipelines.openface_factory import csv_of, face
 from tests.pipelines.video_factory import plain, video
+
+RECORDING = "P00000000A-00000000"
+
+
+def params_of(name: str, folder: Path) -> FaceParams:
+    """What an engine needs to measure a film of two frames."""
+    if name == "openface":
+        (folder / f"{RECORDING}.csv").write_bytes(csv_of([face(1), face(2)]))
+        return FaceParams(engine=name, openface=OpenFaceParams(csv_folder=str(folder)))
+    return FaceParams(engine=name)
 
 
 @pytest.mark.parametrize("name", FACE_ENGINES)
-def test_every_engine_that_parameters_may_name_says_who_it_is(name: str) -> None:
+def test_every_engine_that_parameters_may_name_says_who_it_is(name: str, tmp_path: Path) -> None:
     engine = face_engine(name)
-    assert engine.identity(FaceParams(engine=name)).name == engine.name == name
+    assert engine.identity(params_of(name, tmp_path)).name == engine.name == name
 
 
 def test_an_unknown_engine_names_the_nearest(tmp_path: Path) -> None:
@@ -28,9 +39,9 @@ def test_an_unknown_engine_names_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FACE_ENGINES)
-def test_an_engine_gives_every_column_of_the_table_but_the_recording(name: str) -> None:
+def test_an_engine_gives_every_column_of_the_table_but_the_recording(name: str, tmp_path: Path) -> None:
     frames = face_engine(name).measure(
-        video([plain(90, width=160, height=120)] * 2), "P00000000A-00000000", FaceParams(engine=name)
+        video([plain(90, width=160, height=120)] * 2), RECORDING, params_of(name, tmp_path)
     )
     assert set(frames.columns) == set(AU_FRAMES.names) - {"recording"}
     assert frames.height == 2
