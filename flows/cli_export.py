@@ -1,5 +1,6 @@
 """The commands that write recordings' features for other programs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,7 @@ def elan(
 def films(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder outside the study.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     study: StudyOption = None,
 ) -> None:
     """Write the films that have no CSV in face.openface.csv_folder, for OpenFace on another machine.
@@ -54,6 +56,10 @@ def films(
     from pipelines.export_films import export_films
     from pipelines.study import open_study
 
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError("the films show patients, unencrypted: say --yes where nobody can be asked")
+        typer.confirm(f"Write films of patients, unencrypted, to {out}?", abort=True, err=True)
     files = export_films(open_study(root_of(context, study)), out)
     typer.echo(
         f"{len(files)} films in {out}, readable by you alone. They show persons: delete them once they are measured."
