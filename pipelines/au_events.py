@@ -51,7 +51,8 @@ def track(recordings: NDArray[np.int64], times_s: Values, max_gap_s: float) -> T
     if n:
         same = recordings[1:] == recordings[:-1]
         steps = np.diff(times_s)
-        starts[1:] = ~same | (steps > max_gap_s)
+        # To the microsecond: finer differences are those of the arithmetic.
+        starts[1:] = ~same | (np.round(steps, 6) > max_gap_s)
         durations_s[:-1] = np.where(same, np.minimum(steps, max_gap_s), 0)
         ends = np.flatnonzero(np.append(~same, True))
         durations_s[ends] = np.where(starts[ends], 0, durations_s[np.maximum(ends - 1, 0)])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 # Before torch: two OpenMP runtimes get on with one another in this order alone, as py-feat says of itself.
-import feat  # noqa: F401, I001 - see above
+import feat  # noqa: F401 - see above
 import numpy as np
 import torch
 from feat.au_detectors.StatLearning.SL_test import SVMClassifier, XGBClassifier
