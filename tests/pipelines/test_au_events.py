@@ -50,7 +50,7 @@ def test_frames_that_an_engine_passes_over_neither_end_an_event_nor_count(every:
     whole = np.repeat([0.0, 2.0, 0.0], 30)
     values = np.where(np.arange(90) % every == 0, whole, NAN)
     kept = telling(values, np.ones(90, dtype=bool))
-    frames = track(np.zeros(len(kept), dtype=np.int64), kept * 0.04, 0.2)
+    frames = track(np.zeros(len(kept), dtype=np.int64), kept.astype(np.float64) * 0.04, 0.2)
     found = events("AU04", values[kept], frames, PARAMS)
     assert found.durations_s == pytest.approx([1.2])
     assert not found.censored.any()
@@ -62,7 +62,9 @@ def test_an_unusable_frame_among_those_passed_over_ends_an_event() -> None:
     usable[4] = False
     kept = telling(values, usable)
     assert kept.tolist() == [0, 2, 4, 6, 8]
-    found = events("AU04", values[kept], track(np.zeros(5, dtype=np.int64), kept * 0.04, 0.2), PARAMS)
+    found = events(
+        "AU04", values[kept], track(np.zeros(5, dtype=np.int64), kept.astype(np.float64) * 0.04, 0.2), PARAMS
+    )
     assert spans(found) == [(1, 1, 1), (3, 3, 3)]
     assert found.censored.all()
 
