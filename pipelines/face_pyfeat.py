@@ -161,9 +161,9 @@ def support() -> pl.DataFrame:
             continue
         graded = "" if unit in PRESENCE_ONLY else f"{unit}_r = 5 p, "
         source = (
-            f"{graded}{unit}_c = p >= {_PRESENT}, with p the probability of {unit} (0-1): py-feat's Detectorv2, multitask model "
-            "face_multitask_v28 (ConvNeXt V2, after ME-GraphAU, Luo et al., IJCAI 2022); or Detectorv1, Cheong et al., "
-            "Affective Science 2023, doi:10.1007/s42761-023-00191-4"
+            f"{graded}{unit}_c = p >= {_PRESENT}, with p what py-feat has for the probability of {unit} (0-1). Detectorv2: cosine "
+            "similarity to the unit's prototype, multitask model face_multitask_v28 (ConvNeXt V2; after ME-GraphAU, Luo et al., "
+            "IJCAI 2022); Detectorv1: boosted trees on HOG and landmarks (Cheong et al. 2023, doi:10.1007/s42761-023-00191-4)"
         )
         caveat = " ".join((_CAVEATS.get(unit, ""), _OF_ALL.format(unit=unit))).strip()
         rows.append({"engine": ENGINE, "action_unit": unit, "method": "model", "source": source, "caveat": caveat})

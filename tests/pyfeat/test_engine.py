@@ -3,7 +3,6 @@
 import shutil
 import socket
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -48,11 +47,7 @@ def key_of(params: FaceParams) -> str:
 
 @pytest.fixture(scope="module")
 def rows(film: bytes, weights: Path) -> pl.DataFrame:
-    return measured(film, FaceParams(engine="pyfeat").model_copy(update={"pyfeat": _of(weights)}))
-
-
-def _of(weights: Path) -> Any:
-    return FaceParams().pyfeat.model_copy(update={"weights_folder": str(weights)})
+    return measured(film, but(FaceParams(engine="pyfeat"), weights_folder=str(weights)))
 
 
 def test_it_gives_every_column_of_the_table_and_a_row_for_every_frame(rows: pl.DataFrame) -> None:
@@ -143,20 +138,20 @@ def test_it_opens_no_connection(
 
 
 @pytest.mark.parametrize(
-    ("model", "au_model", "missing", "repository"),
+    ("chosen", "missing", "repository"),
     [
-        ("detectorv2", "xgb", MULTITASK, "py-feat/face_multitask_v2"),
-        ("detectorv1", "xgb", CLASSIFIERS["xgb"], "py-feat/xgb_au"),
-        ("detectorv1", "svm", CLASSIFIERS["svm"], "py-feat/svm_au"),
+        ({"model": "detectorv2"}, MULTITASK, "py-feat/face_multitask_v2"),
+        ({"model": "detectorv1"}, CLASSIFIERS["xgb"], "py-feat/xgb_au"),
+        ({"model": "detectorv1", "au_model": "svm"}, CLASSIFIERS["svm"], "py-feat/svm_au"),
     ],
 )
 def test_missing_weights_are_named_with_the_way_to_get_them(
-    weights: Path, params: FaceParams, tmp_path: Path, model: str, au_model: str, missing: str, repository: str
+    weights: Path, tmp_path: Path, chosen: dict[str, object], missing: str, repository: str
 ) -> None:
     for path in weights.iterdir():
         if path.name != missing:
             shutil.copyfile(path, tmp_path / path.name)
-    lacking = but(params, model=model, au_model=au_model, weights_folder=str(tmp_path))
+    lacking = but(FaceParams(engine="pyfeat"), weights_folder=str(tmp_path), **chosen)
     for ask in (face_engine("pyfeat").identity, face_engine("pyfeat").try_out):
         with pytest.raises(UserError, match=f"hf download {repository} {missing}"):
             ask(lacking)

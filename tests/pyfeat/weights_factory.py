@@ -5,6 +5,7 @@ They tell nothing of a face, and go through the same loading and inference as th
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skops.io
@@ -71,7 +72,7 @@ def make_classifiers(folder: Path, au_model: str, seed: int = 1) -> Path:
     return folder / CLASSIFIERS[au_model]
 
 
-def _classifier(au_model: str) -> object:
+def _classifier(au_model: str) -> Any:
     if au_model == "xgb":
         return xgboost.XGBClassifier(n_estimators=5, max_depth=2, n_jobs=1)
     return LinearSVC(max_iter=2000, random_state=1)
