@@ -76,7 +76,7 @@ def main() -> None:
     engine = face_engine("pyfeat")
     with tempfile.TemporaryDirectory() as folder:
         zone, weights = Path(folder) / "landing", Path(folder) / "weights"
-        make_landing_zone(zone, participants=2, seed=1, seconds=(4.0, 4.0), faults=False)
+        make_landing_zone(zone, participants=2, seed=1, seconds=(3.0, 3.0), faults=False)
         media = min(zone.rglob("*.mp4")).read_bytes()
         multitask = make_multitask(weights)
         make_landmarks(weights)

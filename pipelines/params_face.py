@@ -25,8 +25,8 @@ class PyFeatParams(Block):
     frames below publish.events.max_gap_s and align.max_gap_s (0.2 s), or there are no events and nothing on the grid."""
     max_width_px: int = Field(default=1280, ge=160)
     """Wider frames are scaled down to this before the face is cropped; the crop has 256 px."""
-    batch_size: int = Field(default=4, ge=1, le=64)
-    """How many crops go through the model at once; on a CPU more are no faster and take more memory."""
+    batch_size: int = Field(default=2, ge=1, le=64)
+    """How many crops go through the model at once; on a CPU more are slower and take more memory."""
     weights_folder: str | None = None
     """A folder with the files of the weights; null: the user's Hugging Face cache, or py-feat's own. Nothing is fetched."""
     multitask_sha256: str | None = Field(default=None, pattern=_SHA256)

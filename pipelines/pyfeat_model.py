@@ -59,6 +59,8 @@ def open_model(weights: tuple[Weights, ...], au_model: str) -> Model:
     # One thread, and of several ways to compute the one that always gives the same.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
+    # A net for operations that read what nobody wrote: it would fill each tensor with NaN first, at 2 % of the time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     paths = {each.role: each.path for each in weights}
     try:
         if "multitask" in paths:
