@@ -31,7 +31,7 @@ AU_NAMES: Mapping[str, str] = {
 PRESENCE_ONLY = frozenset({"AU28"})
 """OpenFace gives no intensity for these."""
 
-_UNMEASURED = "NULL where no face was found or the engine could not measure it"
+_UNMEASURED = "NULL where no face was found, or the engine could not measure it or measures each n-th frame alone"
 
 
 def _intensity(unit: str) -> Column:

@@ -24,6 +24,9 @@ ONLY = {
     "parselmouth": {"pipelines/synthetic/", "pipelines/praat.py"},
     "skimage": {"pipelines/synthetic/"},
     "pympi": {"pipelines/elan.py"},
+    "feat": {"pipelines/pyfeat_model.py"},
+    "torch": {"pipelines/pyfeat_model.py"},
+    "skops": {"pipelines/pyfeat_model.py"},
 }  # fmt: skip
 
 SEES_IDS = {
@@ -51,6 +54,9 @@ AT_START_UP = (
     "boto3",
     "dvc",
     "av",
+    "feat",
+    "torch",
+    "skops",
 )
 
 
