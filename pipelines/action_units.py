@@ -16,7 +16,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipelines.face_geometry import GEOMETRY, cheek_raise, lips_apart, nose_wrinkle
+from pipelines.face_geometry import (
+    BESIDE_SCORES,
+    GEOMETRY,
+    brow_lower,
+    cheek_raise,
+    lip_raise,
+    lips_apart,
+    nose_wrinkle,
+)
 from schemas.face import AU_NAMES, AU_SUPPORT, PRESENCE_ONLY
 
 BLENDSHAPES = (
@@ -96,14 +104,19 @@ def intensities(
     Returns:
         By action unit, n intensities of 0-5; NaN where it cannot be measured.
     """
-    pitch = angles[:, 0]
+    pitch, smile = angles[:, 0], _mean(scores, _sides("mouthSmile"))
     found = {unit: _from_scores(rule, scores) for unit, rule in _FROM_SCORES.items()}
     geometry = {
         "AU06": cheek_raise(points, pitch),
-        "AU09": nose_wrinkle(points, pitch, _mean(scores, _sides("mouthSmile"))),
+        "AU09": nose_wrinkle(points, pitch, smile),
         "AU25": lips_apart(points),
     }
     found.update((unit, np.where(facing, values, np.nan)) for unit, values in geometry.items())
+    beside = {"AU04": brow_lower(points, pitch), "AU10": lip_raise(points, smile)}
+    # The greater, since either misses what the other sees, and each is low at rest.
+    found.update(
+        (unit, np.where(facing, np.maximum(found[unit], values), found[unit])) for unit, values in beside.items()
+    )
     return {unit: found[unit] for unit in AU_NAMES}
 
 
@@ -167,8 +180,10 @@ def support() -> pl.DataFrame:
     rows: list[dict[str, object]] = []
     for unit in AU_NAMES:
         rule = GEOMETRY.get(unit) or _FROM_SCORES[unit]
+        formula = rule.formula
         method = "geometry" if unit in GEOMETRY else "blendshape"
-        rows.append(
-            {"engine": ENGINE, "action_unit": unit, "method": method, "source": rule.formula, "caveat": rule.caveat}
-        )
+        if unit in BESIDE_SCORES:
+            method = "blendshape and geometry"
+            formula = f"the greater of {formula} and, unless the head is turned away, {BESIDE_SCORES[unit]}"
+        rows.append({"engine": ENGINE, "action_unit": unit, "method": method, "source": formula, "caveat": rule.caveat})
     return AU_SUPPORT.frame(rows)
