@@ -1,7 +1,7 @@
 """Pictures and sound as media files, in the codecs that hospitals deliver."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -78,8 +78,7 @@ def encode_sound(samples: NDArray[np.float32], sample_rate_hz: int, codec: Codec
     buffer = io.BytesIO()
     with av.open(buffer, mode="w", format=codec.container, options={"fflags": "+bitexact"}) as container:
         rate = 48_000 if codec.encoder == "libopus" else sample_rate_hz
-        options: dict[str, Any] = dict(_options(codec))
-        stream: Any = container.add_stream(codec.encoder, rate=rate, options=options)
+        stream: Any = container.add_stream(codec.encoder, rate=rate, options=_options(codec))
         stream.layout = "mono"
         if codec.bit_rate is not None:
             stream.bit_rate = codec.bit_rate
@@ -96,5 +95,5 @@ def encode_sound(samples: NDArray[np.float32], sample_rate_hz: int, codec: Codec
     return buffer.getvalue()  # fmt: skip
 
 
-def _options(codec: Codec) -> Mapping[str, str]:
+def _options(codec: Codec) -> dict[str, str]:
     return dict(codec.options)

@@ -1,10 +1,14 @@
 """A benchmark's tables, for the terminal and for a document."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flows.report import table
+
+NOTHING = "."
+"""What rounds to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,20 @@ class Part:
     passed: bool = True
 
 
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?%?")
+
+
 def _is_text(cells: Sequence[str]) -> bool:
-    return any(
-        cell and not cell.lstrip("+-−·").replace(".", "", 1).replace("%", "", 1).isdecimal()
-        for cell in cells
-        if cell.strip("·")
-    )
+    return any(cell not in {"", NOTHING, "NULL"} and not _NUMBER.fullmatch(cell) for cell in cells)
 
 
 def signed(value: float, digits: int = 1) -> str:
     """A difference; what rounds to nothing is a dot, so that the rest stands out.
 
     >>> signed(1.25), signed(-0.31), signed(0.04)
-    ('+1.2', '-0.3', '·')
+    ('+1.2', '-0.3', '.')
     """
     if value != value:  # noqa: PLR0124 - what is not a number does not equal itself
         return "NULL"
     shown = f"{value:+.{digits}f}"
-    return "·" if float(shown) == 0 else shown
+    return NOTHING if float(shown) == 0 else shown

@@ -6,37 +6,20 @@ grades.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from benchmarks.film import encode, h264
+from benchmarks.looks import MEASURES, UNITS, Look, Values, read_off
 from benchmarks.report import Part, Table, signed
-from pipelines.face import measure_face
-from pipelines.params_face import FaceParams
-from pipelines.recording import Recording
 from pipelines.synthetic.anatomy import ACTION_UNITS
-from pipelines.synthetic.face import FaceModel
-from schemas.face import AU_NAMES, PRESENCE_ONLY
+from schemas.face import AU_NAMES
 
 PERSONS = (1, 2, 3, 4)
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
-UNITS = tuple(unit for unit in AU_NAMES if unit not in PRESENCE_ONLY)
-MEASURES = (*UNITS, "PSPI")
-OWN: Mapping[str, str] = {unit: unit for unit in ACTION_UNITS}
-"""Which measure a movement should raise."""
-
-_HOLD, _SETTLED = 10, 4
-"""Frames for which an expression is held, since the tracker smooths, and those at the end of it that count."""
-_SIZE_PX = (640, 480)
-_FPS = 25.0
-_RECORDING = Recording("P000000000-00000000", "P000000000", "V1", 0, 0, 0, None, None, (), "0" * 64)
-
-Values = NDArray[np.float64]
 
 
 def responses(person: int, warps: Sequence[str] = ACTION_UNITS, strengths: Sequence[float] = STRENGTHS) -> Values:
@@ -48,15 +31,10 @@ def responses(person: int, warps: Sequence[str] = ACTION_UNITS, strengths: Seque
         strengths: how strongly each is made, 0 to 1.
 
     Returns:
-        Shape (1 + len(warps) * len(strengths), len(MEASURES)): the face at rest first, then each movement at each
-        strength; intensities of 0-5 and PSPI of 0-16, NaN where not measured.
+        (1 + len(warps) * len(strengths)) x len(MEASURES): the face at rest first, then each movement at each strength.
     """
-    face = FaceModel(person, *_SIZE_PX)
-    looks: list[dict[str, float]] = [{}, *({warp: strength} for warp in warps for strength in strengths)]
-    images = (image for look in looks for image in [face.render(look)] * _HOLD)
-    frames = measure_face(encode(images, h264(crf=8), _FPS), _RECORDING, FaceParams())
-    values = frames.select([*(f"{unit}_r" for unit in UNITS), "pspi"]).cast(pl.Float64).to_numpy()
-    return np.asarray(values.reshape(len(looks), _HOLD, -1)[:, -_SETTLED:].mean(axis=1), dtype=np.float64)
+    looks = [Look(), *(Look({warp: strength}) for warp in warps for strength in strengths)]
+    return read_off(person, looks)[:, : len(MEASURES)]
 
 
 def measure(persons: Sequence[int] = PERSONS) -> Part:
@@ -78,7 +56,7 @@ def summarise(measured: Values) -> Part:
     mean = gains.mean(axis=0)
     own_rows, matrix = [], []
     for at, warp in enumerate(ACTION_UNITS):
-        own = MEASURES.index(OWN[warp])
+        own = MEASURES.index(warp)
         course = np.concatenate([np.zeros((len(measured), 1)), gains[:, at, :, own]], axis=1)
         full = gains[:, at, -1, own]
         others = sorted(
@@ -133,7 +111,7 @@ _ANSWERS = 0.5
 
 def _tells_apart(warp: str, unit: str) -> bool:
     # Closed eyes and a blink are one measure.
-    return unit != OWN[warp] and not (warp == "AU43" and unit == "AU45")
+    return unit != warp and not (warp == "AU43" and unit == "AU45")
 
 
 def _verdict(full: Values) -> str:
