@@ -1,8 +1,8 @@
 """`python -m benchmarks.accuracy`: how far the measurements can be trusted, as tables.
 
-The synthetic movements against the action units they should raise; what rises on a turned head for no reason;
-repeatability over encodings, of action units and of voice features; identity of all outputs from run to run and from
-worker count to worker count. It exits with 1 where outputs are not identical.
+The synthetic movements against the action units they should raise; repeatability over encodings, of action units and
+of voice features; identity of all outputs from run to run and from worker count to worker count. It exits with 1 where
+outputs are not identical.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import identity, pictures, turns, voices, warps
+from benchmarks import identity, pictures, voices, warps
 from benchmarks.machine import describe
 from benchmarks.report import Part
 from pipelines.face_engine import face_engine
@@ -21,7 +21,6 @@ from pipelines.stages import MEDIA_STAGES
 
 PARTS: Mapping[str, Callable[[], Part]] = {
     "warps": warps.measure,
-    "turns": turns.measure,
     "encodings": pictures.measure,
     "voices": voices.measure,
     "identity": identity.measure,
@@ -74,7 +73,6 @@ def _made_by() -> dict[str, str]:
 
 _TITLES = {
     "warps": "Movements and action units",
-    "turns": "Turned heads",
     "encodings": "Repeatability of the face",
     "voices": "Repeatability of the voice",
     "identity": "Identity",

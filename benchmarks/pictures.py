@@ -133,7 +133,9 @@ def _interpolated(at_s: Values, times_s: Values, values: Values) -> Values:
         return np.full(len(at_s), np.nan)
     times_s, values = times_s[known], values[known]
     after = np.clip(np.searchsorted(times_s, at_s), 1, len(times_s) - 1)
-    near = (times_s[after] - times_s[after - 1] <= _GAP_S) & (at_s >= times_s[0]) & (at_s <= times_s[-1])
+    before_s, after_s = times_s[after - 1], times_s[after]
+    exact = (at_s == before_s) | (at_s == after_s)
+    near = exact | ((after_s - before_s <= _GAP_S) & (before_s < at_s) & (at_s < after_s))
     return np.asarray(np.where(near, np.interp(at_s, times_s, values), np.nan), dtype=np.float64)
 
 

@@ -112,7 +112,8 @@ def summarise(found: Values) -> Part:
             Table(
                 "Voice features over codecs, noise and level",
                 f"{note}: median and 90th percentile over the {len(FEATURES)} functionals of eGeMAPSv02, the share of them that change by less than "
-                f"{_SMALL:g}, and the three that change most. Noise is white, its level relative to the speech's mean power.",
+                f"{_SMALL:g}, and the three that change most. Noise is white, its level relative to the speech's mean power. "
+                "A stddevNorm is a deviation over a mean, which in noise can come near 0.",
                 ("take", "median", "90 %", f"below {_SMALL:g}", "most"),
                 summary,
             ),

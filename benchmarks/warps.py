@@ -13,7 +13,7 @@ from multiprocessing import get_context
 import numpy as np
 import polars as pl
 
-from benchmarks.looks import MEASURES, UNITS, Look, Values, read_off
+from benchmarks.looks import MEASURES, UNITS, Values, read_off
 from benchmarks.report import Part, Table, signed
 from pipelines.synthetic.anatomy import ACTION_UNITS
 from schemas.face import AU_NAMES
@@ -33,8 +33,7 @@ def responses(person: int, warps: Sequence[str] = ACTION_UNITS, strengths: Seque
     Returns:
         (1 + len(warps) * len(strengths)) x len(MEASURES): the face at rest first, then each movement at each strength.
     """
-    looks = [Look(), *(Look({warp: strength}) for warp in warps for strength in strengths)]
-    return read_off(person, looks)[:, : len(MEASURES)]
+    return read_off(person, [{}, *({warp: strength} for warp in warps for strength in strengths)])
 
 
 def measure(persons: Sequence[int] = PERSONS) -> Part:

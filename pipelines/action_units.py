@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipelines.au_response import told
 from pipelines.face_geometry import (
     BESIDE_SCORES,
     GEOMETRY,
@@ -69,15 +70,16 @@ _LIDS = "A glance downwards lowers the lid too and raises it; a frame of 25 Hz m
 _FROM_SCORES = {
     "AU01": _Scores(("browInnerUp",), 0.10, 0.80, "Rises with AU02: the engine hardly moves the inner brow alone."),
     "AU02": _Scores(_sides("browOuterUp"), 0.08, 0.75, "Mean of both sides, so one raised brow counts half."),
-    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly; deep-set brows read high. "
-                    "Timid: a synthetic brow lowered to the full reads 1.0, one lowered by half 0.1, and AU07 rises with it by 1.8."),
+    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly. The score is timid and misses whole faces; landmarks see what "
+                    "brings the brow nearer to the eye than a low brow at rest: low or deep-set brows read high (by about 1), high ones must "
+                    "move far. Where the head is turned away the score is alone. Compare within a person."),
     "AU05": _Scores(_sides("eyeWide"), 0.03, 0.50, "The score is timid: strong widening stays low."),
-    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so do a lowered brow and a raised cheek (a synthetic AU06 raises it by 2.4). Closing lids raise the score "
-                    "too: half of theirs is taken off.", less=(0.5, "eyeBlink")),
-    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off. A weak measure: a "
-                    "synthetic lip raised to the full leaves it at 0, and shows in AU25 (1.1) and AU09 (0.5).",
-                    less=(0.6, "mouthSmile")),
-    "AU12": _Scores(_sides("mouthSmile"), 0.05, 0.90, "A bared, stretched mouth in pain can read as a smile."),
+    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so do a lowered brow and a raised cheek, and raised brows and upper lids read low. "
+                    "Closing lids raise the score too: half of theirs is taken off.", less=(0.5, "eyeBlink")),
+    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off, and 5 % of the distance. Lips pressed together or "
+                    "pushed up by the chin read up to 0.6, short faces high, long ones low. Where the head is turned away the score is alone. "
+                    "Compare within a person.", less=(0.6, "mouthSmile")),
+    "AU12": _Scores(_sides("mouthSmile"), 0.05, 0.90, "A bared or stretched mouth in pain, or an open one, can read as a smile."),
     "AU14": _Scores(_sides("mouthDimple"), 0.05, 0.70, "Rises with one-sided movements of the mouth and with a dropped jaw."),
     "AU15": _Scores(_sides("mouthFrown"), 0.03, 0.50, "Heads turned downwards read high."),
     "AU17": _Scores(("mouthShrugLower",), 0.08, 0.80, "Rises in closing the lips for m, b and p."),
@@ -185,5 +187,6 @@ def support() -> pl.DataFrame:
         if unit in BESIDE_SCORES:
             method = "blendshape and geometry"
             formula = f"the greater of {formula} and, unless the head is turned away, {BESIDE_SCORES[unit]}"
-        rows.append({"engine": ENGINE, "action_unit": unit, "method": method, "source": formula, "caveat": rule.caveat})
+        caveat = f"{rule.caveat} {told(unit)}".rstrip()
+        rows.append({"engine": ENGINE, "action_unit": unit, "method": method, "source": formula, "caveat": caveat})
     return AU_SUPPORT.frame(rows)

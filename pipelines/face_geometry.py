@@ -9,8 +9,8 @@ person. For AU04 and AU10, whose distances differ more between persons than an e
 that of a low brow and a short face, so that few read high at rest, and many need a clear movement to be seen.
 
 The constants come from MediaPipe's canonical face model and the faces of ten adults; the slopes over pitch of AU06 and
-AU09 are a linear fit over 472 frames of one adult whose head moves by 0.4 rad, that of AU04 is the same over those of
-them that do not frown, and over a synthetic face that is turned by 0.5 rad. All distances are in three dimensions, but the engine's depth is a guess that falls short for
+AU09 are a linear fit over 472 frames of one adult whose head moves by 0.4 rad, that of AU04 over those of them that do
+not frown. All distances are in three dimensions, but the engine's depth is a guess that falls short for
 tilted heads: that is what the slopes correct. So few faces are no calibration: no constant here is a coder's grade.
 
 Sources: which skin moves where: Ekman, Friesen and Hager, Facial Action Coding System, 2002. Distances between brow,
@@ -67,15 +67,14 @@ GEOMETRY = {
         f"r = |outer eye corner, cheek| ({_EYE_R}-{_CHEEK_R}, {_EYE_L}-{_CHEEK_L}) / |outer eye corner, nose tip| "
         f"({_EYE_R}-{_NOSE_TIP}, {_EYE_L}-{_NOSE_TIP}) (1 + {_CHEEK_PER_RAD} pitch)",
         caveat="Against a population's neutral face: persons differ by about 0.5 at rest. The engine infers the cheek "
-        f"from the mouth, so it follows smiles (a synthetic smile raises it by 1.2) and misses a cheek that rises alone (a synthetic one "
-        f"changes it by less than 0.1, and shows in AU07). {_TURNED}",
+        f"from the mouth, so it follows smiles and misses a cheek that rises alone, which shows in AU07. {_TURNED}",
     ),
     "AU09": Geometry(
         formula=f"min(5, {5 / _FULL_SHORTENING:g} h(1 - r / {_NOSE_NEUTRAL} - {_NOSE_PER_SMILE} mean(mouthSmileLeft, "
         f"mouthSmileRight), {_NOSE_SOFTNESS})); {_HINGE}; r = mean distance from nose bridge ({_NOSE_BRIDGE}) to base, tip and "
         f"wings ({', '.join(map(str, _NOSE_ENDS))}) / {_EYES} (1 + {_NOSE_PER_RAD} pitch)",
         caveat="Against a population's neutral face: short noses read about 1.5 high, long ones low. A weak measure: "
-        f"wrinkles are not seen, only shortening, and AU10 shortens too: synthetic ones at the full read 0.8 and 0.5; compare within a person. {_TURNED}",
+        f"wrinkles are not seen, only shortening, and AU10 shortens too; compare within a person. {_TURNED}",
     ),
     "AU25": Geometry(
         formula=f"5 clip((g - {_LIPS_CLOSED}) / {_LIPS_WIDE - _LIPS_CLOSED:g}, 0, 1); "

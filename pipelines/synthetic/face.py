@@ -19,7 +19,6 @@ from pipelines.synthetic.anatomy import (
     RIGHT_EYE,
     Bump,
 )
-from pipelines.synthetic.turn import AHEAD, Turn, turn_field
 from pipelines.synthetic.warp import EyeSeam, FloatArray, Image, MouthSeam, bump_field
 
 _SCALE: Final = 2.0
@@ -52,21 +51,19 @@ class FaceModel:
         self._to_grid, self._to_photograph = _framing(rng, width, height)
         rows, columns = self._photograph.shape[0] // _GRID, self._photograph.shape[1] // _GRID
         y, x = np.mgrid[:rows, :columns].astype(np.float32) * np.float32(_GRID / _SCALE)
-        self._places = x, y
         self._units = {unit: bump_field(bumps, x, y) for unit, bumps in BUMPS.items()}
         self._person = bump_field(_geometry(rng), x, y)
         self._head = _head_fields(x, y)
         self._eyes = (EyeSeam(RIGHT_EYE, _SCALE), EyeSeam(LEFT_EYE, _SCALE))
         self._mouth = MouthSeam(_SCALE)
 
-    def render(self, expression: Mapping[str, float], head: Head = STILL, turn: Turn = AHEAD) -> Image:
+    def render(self, expression: Mapping[str, float], head: Head = STILL) -> Image:
         """One frame.
 
         Args:
             expression: intensities of `ACTION_UNITS`, 0 (at rest) to 1 (full).
             head: the head's shift to the right and down, in thousandths of the frame's width, and its roll, clockwise
                 in radians.
-            turn: how far the head is turned down and to the side, in radians; up to about 0.3 it looks like one.
 
         Returns:
             uint8, shape (height, width, 3), RGB.
@@ -89,11 +86,6 @@ class FaceModel:
             intensity = expression.get(unit, 0.0) + AT_REST.get(unit, 0.0)
             if intensity:
                 moved += np.float32(intensity) * field
-        if turn != AHEAD:
-            pitch, yaw = turn
-            # In a mirrored picture the other side of the photograph is the person's right.
-            mirrored = (pitch, yaw * float(np.sign(self._to_grid[0, 0])))
-            moved += turn_field(*self._places, mirrored, _GRID / _SCALE)
         displacement = cv2.warpAffine(
             moved,
             self._to_grid,

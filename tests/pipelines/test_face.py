@@ -306,3 +306,15 @@ def test_a_woman_in_distress_has_a_row_for_each_of_her_frames() -> None:
     assert frames["timestamp_s"].diff().drop_nulls().to_numpy() == pytest.approx(1 / 23.976, abs=1e-3)
     assert float(frames["face_found"].to_numpy().mean()) > 0.95
     assert frames["pspi"].drop_nulls().is_between(0, 16).all()
+
+
+def test_a_woman_who_weeps_lowers_her_brow_and_raises_her_lip_and_one_who_looks_up_or_laughs_keeps_her_brow() -> None:
+    frames = measure_face(real("woman_distress.mp4"), RECORDING, PARAMS)
+    calm, weeping, pleading, laughing = frames[:25], frames[50:150], frames[170:200], frames[280:400]
+
+    def mean(part: pl.DataFrame, unit: str) -> float:
+        return float(np.nanmean(part[unit].cast(pl.Float64).fill_null(float("nan")).to_numpy()))
+
+    assert mean(weeping, "AU04_r") > max(mean(part, "AU04_r") for part in (calm, pleading, laughing)) + 1
+    assert mean(weeping, "AU10_r") > max(mean(part, "AU10_r") for part in (calm, pleading)) + 1
+    assert mean(weeping, "pspi") > mean(laughing, "pspi") + 1
