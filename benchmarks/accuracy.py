@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import identity, pictures, voices, warps
@@ -41,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as a document")
     chosen = parser.parse_args(arguments)
+    for file in (chosen.json, chosen.markdown):
+        # Now, and not when all has been measured.
+        if file is not None and not file.resolve().parent.is_dir():
+            parser.error(f"{file} cannot be written: there is no folder {file.resolve().parent}")
     names = [name for name in PARTS if chosen.part is None or name in chosen.part]
     begun = time.monotonic()
     found = {}
@@ -51,23 +56,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(json.dumps(about, indent=1))
     if chosen.json is not None:
         data = {**about, **{name: {"passed": part.passed, **part.data} for name, part in found.items()}}
-        chosen.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        # What is not a number is no JSON either.
+        known = json.loads(json.dumps(data), parse_constant=lambda _: None)
+        chosen.json.write_text(json.dumps(known, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if chosen.markdown is not None:
         chosen.markdown.write_text(document(found, about), encoding="utf-8")
     failed = [name for name, part in found.items() if not part.passed]
     if failed:
         print(f"accuracy: {', '.join(failed)}: outputs are not identical, see the table", file=sys.stderr)
-    return 1 if failed else 0  # fmt: skip
+    return 1 if failed else 0
 
 
 def _made_by() -> dict[str, str]:
-    """The engine, and the code of the stages: what figures can be expected to stay the same."""
+    """What computed the figures: under other versions they may differ."""
     params = Params()
-    engine = face_engine(params.face.engine).identity(params.face)
+    face = face_engine(params.face.engine).identity(params.face)
+    libraries = sorted({library for stage in MEDIA_STAGES for library in stage.libraries})
     return {
-        "face_engine": f"{engine.name} {engine.version}",
-        "face_model_sha256": str(engine.model_sha256),
-        **{f"{stage.name}_code_sha256": stage.code_sha256() for stage in MEDIA_STAGES if stage.decrypts},
+        "PainLake": version("painlake"),
+        "face engine": f"{face.name} {face.version}, model {str(face.model_sha256)[:12]}",
+        **{library: version(library) for library in libraries},
     }
 
 
@@ -99,11 +107,12 @@ def document(found: Mapping[str, Part], about: Mapping[str, object]) -> str:
         found: the parts by their names.
         about: the machine, how long it took, and what computed the figures.
     """
-    machine = describe_machine(about["machine"])
-    lines = [_INTRODUCTION, f"This run took {about['seconds']} s on {machine}. What computed the figures:", ""]
     made_by = about["made_by"]
-    if isinstance(made_by, dict):
-        lines += [f"- {key}: `{value}`" for key, value in made_by.items()]
+    versions = ", ".join(f"{name} {number}" for name, number in made_by.items()) if isinstance(made_by, dict) else ""
+    lines = [
+        _INTRODUCTION,
+        f"This run took {about['seconds']} s on {describe_machine(about['machine'])}, with {versions}.",
+    ]
     for name, part in found.items():
         lines += ["", f"## {_TITLES[name]}", "", *(table.markdown() for table in part.tables)]
     return "\n".join(lines).rstrip() + "\n"

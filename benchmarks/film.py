@@ -64,7 +64,7 @@ def encode(images: Iterable[NDArray[np.uint8]], codec: Codec, fps: float) -> byt
             container.mux(stream.encode(frame))
         if stream is not None:
             container.mux(stream.encode(None))
-    return buffer.getvalue()  # fmt: skip
+    return buffer.getvalue()
 
 
 def encode_sound(samples: NDArray[np.float32], sample_rate_hz: int, codec: Codec) -> bytes:
@@ -92,7 +92,7 @@ def encode_sound(samples: NDArray[np.float32], sample_rate_hz: int, codec: Codec
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
-    return buffer.getvalue()  # fmt: skip
+    return buffer.getvalue()
 
 
 def _options(codec: Codec) -> dict[str, str]:

@@ -10,8 +10,8 @@ that of a low brow and a short face, so that few read high at rest, and many nee
 
 The constants come from MediaPipe's canonical face model and the faces of ten adults; the slopes over pitch of AU06 and
 AU09 are a linear fit over 472 frames of one adult whose head moves by 0.4 rad, that of AU04 over those of them that do
-not frown. All distances are in three dimensions, but the engine's depth is a guess that falls short for
-tilted heads: that is what the slopes correct. So few faces are no calibration: no constant here is a coder's grade.
+not frown. All distances are in three dimensions, but the engine's depth is a guess that falls short for tilted heads:
+that is what the slopes correct. So few faces are no calibration: no constant here is a coder's grade.
 
 Sources: which skin moves where: Ekman, Friesen and Hager, Facial Action Coding System, 2002. Distances between brow,
 eye, nose and lip over a length that no muscle moves, as measures of it: Tian, Kanade and Cohn, IEEE PAMI 2001,
@@ -114,8 +114,8 @@ def brow_lower(points: NDArray[np.float64], pitch_rad: NDArray[np.float64]) -> N
 def lip_raise(points: NDArray[np.float64], smile: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intensity of AU10: how far the edge of the upper lip has come up to the root of the nose.
 
-    Their distance over that between the outer eye corners. It does not follow pitch (0.012 a radian), unlike that from
-    nose base to lip (-0.8 a radian). A smile lifts the lip by 5 %, which is taken off.
+    Their distance over that between the outer eye corners: unlike the one from the nose's base to the lip it hardly
+    follows pitch. A smile lifts the lip by 5 %, which is taken off.
 
     Args:
         points: n x len(LANDMARKS) x 3, in one unit for all axes.

@@ -12,7 +12,10 @@ from pipelines.action_units import support
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "accuracy.md"
-GOOD = Part((Table("A table", "Of figures.", ("unit", "rise"), (("AU04", "+1.5"), ("AU06", "."))),), {"rise": 1.5})
+GOOD = Part(
+    (Table("A table", "Of figures.", ("unit", "rise"), (("AU04", "+1.5"), ("AU06", "."))),),
+    {"rise": 1.5, "unknown": float("nan")},
+)
 BAD = Part(GOOD.tables, {}, passed=False)
 
 
@@ -31,7 +34,7 @@ def test_it_prints_its_tables_and_writes_them_where_asked(
     assert accuracy.main(["--json", str(files[0]), "--markdown", str(files[1])]) == 0
     assert "A table\nOf figures.\nunit  rise" in capsys.readouterr().out
     data = json.loads(files[0].read_text())
-    assert data["warps"] == {"passed": True, "rise": 1.5}
+    assert data["warps"] == {"passed": True, "rise": 1.5, "unknown": None}
     assert data["machine"]["cores"] >= 1
     document = files[1].read_text()
     assert "### A table\n\nOf figures.\n\n| unit | rise |\n|---|--:|\n| AU04 | +1.5 |" in document
@@ -42,6 +45,18 @@ def test_one_part_can_be_asked_for(parts: dict[str, Part], capsys: pytest.Captur
     parts["warps"] = BAD
     assert accuracy.main(["--part", "identity"]) == 0
     assert capsys.readouterr().out.count("A table") == 1
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_measured(
+    parts: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parts
+    with pytest.raises(SystemExit) as stopped:
+        accuracy.main(["--json", str(tmp_path / "nowhere" / "a.json")])
+    assert stopped.value.code == 2
+    told = capsys.readouterr()
+    assert "there is no folder" in told.err
+    assert "A table" not in told.out
 
 
 def test_what_must_be_exact_and_is_not_fails(parts: dict[str, Part], capsys: pytest.CaptureFixture[str]) -> None:
