@@ -109,14 +109,14 @@ AU_FRAMES = Table(
     tier=Tier.FEATURE,
 )  # fmt: skip
 
-METHODS = ("blendshape", "geometry", "model", "none")
+METHODS = ("blendshape", "geometry", "blendshape and geometry", "model", "none")
 
 AU_SUPPORT = Table(
     "au_support", "engine and action unit", "How each engine measures each action unit, and what to beware of.",
     (
         Column("engine", "VARCHAR", "The engine's name, as in meta.provenance.", nullable=False),
         Column("action_unit", "VARCHAR", "The action unit, as its columns in au_frames begin.", nullable=False, pattern=r"AU\d{2}"),
-        Column("method", "VARCHAR", "'blendshape': from the engine's expression scores; 'geometry': from distances between landmarks; "
+        Column("method", "VARCHAR", "'blendshape': from the engine's expression scores; 'geometry': from distances between landmarks; 'blendshape and geometry': the greater of both; "
                "'model': a model trained on this action unit; 'none': not measured, so NULL.", nullable=False, allowed=METHODS),
         Column("source", "VARCHAR", "The formula of the intensity (0-5), by the engine's own names, or the paper of the model.", nullable=False),
         Column("caveat", "VARCHAR", "What to beware of when using it.", nullable=False),
