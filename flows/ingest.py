@@ -14,6 +14,7 @@ from prefect.runtime import flow_run, task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from expectations.engine import warm_up
+from flows.cluster import workers_of
 from flows.leftover import close_leftover_runs
 from flows.session import Session, current, session_of
 from pipelines.confine import Limits
@@ -67,7 +68,7 @@ def ingest(study: str) -> dict[str, Any]:
         outcome, version, whole = "failed", None, False
         try:
             with (
-                Workers(night.params.study.workers, Limits.of(night.params.study)) as session.workers,
+                workers_of(night.study, night.params.study) as session.workers,
                 Workers(1, Limits(_VALIDATION_TIMEOUT_S)) as validator,
             ):
                 # Great Expectations takes seconds to import: that overlaps with the workers here.

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.cluster import check_runner
 from flows.environment import traces_elsewhere
 from flows.logs import logging_to
 from flows.progress import Progress, Silent
@@ -73,6 +74,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
     # Once without holding the study, so that wrong input is named before a lock file is made.
     if resume:
         Night.check(study)
+        check_runner(study.params().study)
     with _plain_about_the_disk(study.root), study.held(), logging_to(study.log):
         night = Night.open(study, traces_elsewhere())
         try:

@@ -35,6 +35,7 @@ from pipelines.validate import ValidationOutcome, validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
 from pipelines.withdrawals import heed_withdrawals, note_withdrawals
+from pipelines.worker_key import drop_leases
 
 log = logging.getLogger("painlake")
 
@@ -165,6 +166,7 @@ class Night:
         study = self.study
         folders = (study.lake, study.state, study.warehouse, study.reports, study.vault)
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
+        removed += drop_leases(study.state)
         if removed:
             log.info("removed %d half-written files and locks of an earlier run", removed)
         # An erasure takes its person out of the records itself, and goes on from there.

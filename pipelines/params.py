@@ -12,6 +12,7 @@ from pipelines.errors import UserError
 from pipelines.params_block import Block
 from pipelines.params_face import FaceParams
 from pipelines.params_publish import PublishParams
+from pipelines.params_runner import DaskParams, RayParams
 from schemas.landing import CONSENT_SCOPES
 from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
 from schemas.voice import FEATURE_SET
@@ -27,6 +28,10 @@ class StudyParams(Block):
     """The hospital's time zone: study days and times of day are its."""
     workers: int = Field(default=0, ge=0)
     """Worker processes; 0 takes one a core."""
+    runner: Literal["process", "dask", "ray"] = "process"
+    """Where media stages run: worker processes of this machine, or a cluster of Dask or Ray (docs/cluster.md)."""
+    dask: DaskParams = DaskParams()
+    ray: RayParams = RayParams()
     unit_timeout_s: float = Field(default=900.0, gt=0)
     """How long one stage of one recording may take in a worker, by the clock."""
     unit_cpu_s: float = Field(default=600.0, ge=1)

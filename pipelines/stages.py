@@ -150,6 +150,7 @@ _NO_NUMBERS = frozenset(
         "pipelines.params_block",
         "pipelines.params_face",
         "pipelines.params_publish",
+        "pipelines.params_runner",
         "pipelines.au_response",
         "pipelines.errors",
         "pipelines.durable",

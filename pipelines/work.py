@@ -13,6 +13,7 @@ from pipelines.parquet import read_provenance, write_parquet
 from pipelines.pseudonymise import open_recording
 from pipelines.recording import Recording
 from pipelines.stages import Inputs, MediaStage, inputs_digest, media_stage
+from pipelines.worker_key import still_wanted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class Unit:
     """A stage of a recording, to be done under a key.
 
-    `identity` is the person's secret key: it travels to the worker in memory and is never shown.
+    `identity` is the person's secret key: it travels to the worker in memory and is never shown. `lease` is a file
+    that is gone when nobody waits for the unit any more; then nothing is written.
     """
 
     stage: str
@@ -31,6 +33,7 @@ class Unit:
     params: Params
     key: str
     identity: str = field(repr=False)
+    lease: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def do_unit(unit: Unit) -> Done:
 
     Raises:
         Rejection: the recording cannot be measured.
+        PainLakeError: nobody waits for it any more.
     """
     stage = media_stage(unit.stage)
     done = finished(stage, unit.lake, unit.recording, unit.key)
@@ -67,6 +71,8 @@ def do_unit(unit: Unit) -> Done:
 
     measured = stage.measure(Inputs(media, table), unit.recording, unit.params)
     provenance = stage.provenance(unit.key, unit.recording, unit.params, measured.reasons)
+    if unit.lease is not None:
+        still_wanted(unit.lease)
     contents = [
         write_parquet(path, measured.tables[ending], provenance)
         for ending, path in zip(stage.endings, stage.files(unit.lake, unit.recording), strict=True)

@@ -1,0 +1,84 @@
+"""Which workers a run has: processes of this machine, or those of a Dask or Ray cluster.
+
+prefect-dask's and prefect-ray's task runners make or join the cluster, and end it. Prefect's tasks stay in this process,
+and units of work alone are sent, as plain functions: a task that a task runner sends takes Prefect's settings with it,
+with its API key in plain; it reports to Prefect's server from the worker, where ours, on loopback, is not to be reached;
+and it holds neither ledger nor vault. A task runner sends no task anew whose worker was killed; Dask and Ray do that.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from pipelines.confine import Limits
+from pipelines.errors import UserError
+from pipelines.fleet import Fleet
+from pipelines.order import Order, Outcome
+from pipelines.params import StudyParams
+from pipelines.pool import Workers
+from pipelines.study import Study
+from pipelines.worker_key import key_of_own_workers, worker_key
+
+_NEEDS = {"dask": ("prefect_dask", "distributed"), "ray": ("prefect_ray", "ray")}
+
+
+class Cluster(NamedTuple):
+    """A cluster that was joined.
+
+    Args:
+        send: takes an order to a worker and waits for what comes of it; from any thread.
+        out: how many orders it does at once.
+    """
+
+    send: Callable[[Order], Outcome]
+    out: int
+
+
+def check_runner(params: StudyParams) -> None:
+    """See that what a study's runner needs is installed.
+
+    Raises:
+        UserError: it is not.
+    """
+    if any(find_spec(name) is None for name in _NEEDS.get(params.runner, ())):
+        raise UserError(f"study.runner: {params.runner} needs what is not installed: `pip install painlake[{params.runner}]`")
+
+
+@contextmanager
+def workers_of(study: Study, params: StudyParams) -> Iterator[Workers]:
+    """The workers of a run, until it is over.
+
+    Args:
+        study: the study; a cluster's machines see it under the same path.
+        params: its block `study`.
+
+    Raises:
+        UserError: what the runner needs is missing: an extra, the workers' key, TLS.
+        PainLakeError: the cluster does not answer, or has no worker.
+    """
+    limits = Limits.of(params)
+    if params.runner == "process":
+        with Workers(params.workers, limits) as workers:
+            yield workers
+        return
+    check_runner(params)
+    is_here = params.dask.is_here if params.runner == "dask" else params.ray.is_here
+    with key_of_own_workers() if is_here else nullcontext():
+        key = worker_key()
+        with (
+            _joined(params) as cluster,
+            Fleet(study, params.workers, limits, cluster.send, cluster.out, key) as fleet,
+        ):
+            yield fleet
+
+
+def _joined(params: StudyParams) -> AbstractContextManager[Cluster]:
+    # Each is imported where it is asked for: the other may not be installed.
+    if params.runner == "dask":
+        from flows.cluster_dask import dask_cluster  # noqa: PLC0415 - see above
+
+        return dask_cluster(params)
+    from flows.cluster_ray import ray_cluster  # noqa: PLC0415 - see above
+
+    return ray_cluster(params)

@@ -1,0 +1,111 @@
+"""A Ray cluster, started or joined by prefect-ray."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from flows.cluster import Cluster
+from pipelines.errors import PainLakeError
+from pipelines.order import Order, Outcome, carry_out
+from pipelines.params import StudyParams
+
+_LOOK_EVERY_S = 5.0
+_RETRIES = 3
+"""How many killed workers an order survives, as with Dask."""
+
+_ALWAYS = {
+    # Ray tells its makers how it is used unless it is asked not to.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # It sends the driver's packages along else.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+_HERE = {
+    "include_dashboard": False,
+    "_node_ip_address": "127.0.0.1",
+    "log_to_driver": False,
+    # For nothing: what is sent are a few hundred bytes. Ray takes a third of the machine's memory else.
+    "object_store_memory": 100_000_000,
+}
+"""How Ray is started on this machine."""
+
+
+@contextmanager
+def ray_cluster(params: StudyParams) -> Iterator[Cluster]:
+    """Start or join Ray, until the block ends.
+
+    Args:
+        params: the block `study`.
+
+    Raises:
+        PainLakeError: it does not answer, or has no processor in time.
+    """
+    wanted = params.ray
+    count = wanted.n_workers or params.workers or len(os.sched_getaffinity(0))
+    # Each person of this machine can reach Ray's ports: a token for this run alone keeps others out.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} if wanted.is_here else {}
+    with _environment(_ALWAYS | token):
+        # Ray reads its environment when it is imported.
+        import ray  # noqa: PLC0415 - see above
+        from prefect_ray import RayTaskRunner  # noqa: PLC0415 - the same
+
+        kwargs = {"configure_logging": False} | (_HERE | {"num_cpus": count} if wanted.is_here else {})
+        try:
+            runner = RayTaskRunner(wanted.address, kwargs | wanted.init_kwargs).__enter__()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise PainLakeError(f"Ray {wanted.address or 'on this machine'} does not start: {error}") from error
+        try:
+            _wait_for_processors(ray, wanted.wait_s)
+            carry = ray.remote(carry_out).options(num_cpus=1, max_retries=_RETRIES)
+
+            def send(order: Order) -> Outcome:
+                return _sent(ray, carry, order, wanted.wait_s)
+
+            yield Cluster(send, wanted.n_workers or int(ray.cluster_resources()["CPU"]))
+        finally:
+            runner.__exit__(None, None, None)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _wait_for_processors(ray: Any, wait_s: float) -> None:
+    until = time.monotonic() + wait_s
+    while not ray.cluster_resources().get("CPU"):
+        if time.monotonic() > until:
+            raise PainLakeError(f"the Ray cluster had no processor within {wait_s:g} s")
+        time.sleep(1.0)
+
+
+def _sent(ray: Any, carry: Any, order: Order, wait_s: float) -> Outcome:
+    """Send an order and wait; Ray gives it to another worker when its own is killed."""
+    reference = carry.remote(order)
+    last_seen = time.monotonic()
+    while True:
+        try:
+            outcome: Outcome = ray.get(reference, timeout=_LOOK_EVERY_S)
+        except ray.exceptions.GetTimeoutError as error:
+            if ray.cluster_resources().get("CPU"):
+                last_seen = time.monotonic()
+            elif time.monotonic() - last_seen > wait_s:
+                raise PainLakeError(f"the Ray cluster has had no processor for {wait_s:g} s") from error
+        except ray.exceptions.WorkerCrashedError as error:
+            raise PainLakeError(f"{order.recording}: each worker that took it was killed") from error
+        except ray.exceptions.RayError as error:
+            raise PainLakeError(f"{order.recording}: the Ray cluster is gone: {type(error).__name__}") from error
+        else:
+            return outcome
