@@ -43,7 +43,9 @@ def check(context: typer.Context, study: StudyOption = None, as_json: JsonOption
 @vault.command("worker-key")
 @plainly
 def worker_key(
-    file: Annotated[Path, typer.Argument(help="A new file that this machine and the workers can read, and nobody else.")],
+    file: Annotated[
+        Path, typer.Argument(help="A new file that this machine and the workers can read, and nobody else.")
+    ],
 ) -> None:
     """Make a key for the workers of a cluster (`study.runner` dask or ray), under which they are handed persons' keys."""
     from pipelines.worker_key import VARIABLE, make_worker_key

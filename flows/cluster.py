@@ -42,7 +42,9 @@ def check_runner(params: StudyParams) -> None:
         UserError: it is not.
     """
     if any(find_spec(name) is None for name in _NEEDS.get(params.runner, ())):
-        raise UserError(f"study.runner: {params.runner} needs what is not installed: `pip install painlake[{params.runner}]`")
+        raise UserError(
+            f"study.runner: {params.runner} needs what is not installed: `pip install painlake[{params.runner}]`"
+        )
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def dask_cluster(params: StudyParams) -> Iterator[Cluster]:
         address = str(client.scheduler.address)
         if wanted.require_tls and not address.startswith("tls://"):
             raise UserError(
-                f"study.dask: the scheduler {address.split('://')[0]}://... speaks without TLS: give it certificates "
+                f"study.dask: the scheduler {address.partition('://')[0]}://... speaks without TLS: give it certificates "
                 "(docs/cluster.md), or set require_tls to false"
             )
         try:

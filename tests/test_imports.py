@@ -18,7 +18,7 @@ ONLY = {
     "boto3": {"pipelines/storage.py"},
     "botocore": {"pipelines/storage.py"},
     "dvc": {"pipelines/checkout.py"},
-    "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py"},
+    "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py", "pipelines/worker_key.py"},
     "mediapipe": {"pipelines/landmarker.py", "pipelines/face.py", "pipelines/face_model.py", "pipelines/face_geometry.py"},
     "opensmile": {"pipelines/smile.py"},
     "parselmouth": {"pipelines/synthetic/", "pipelines/praat.py"},
@@ -27,6 +27,11 @@ ONLY = {
     "feat": {"pipelines/pyfeat_model.py"},
     "torch": {"pipelines/pyfeat_model.py"},
     "skops": {"pipelines/pyfeat_model.py"},
+    "dask": {"flows/cluster_dask.py"},
+    "distributed": {"flows/cluster_dask.py"},
+    "prefect_dask": {"flows/cluster_dask.py"},
+    "ray": {"flows/cluster_ray.py"},
+    "prefect_ray": {"flows/cluster_ray.py"},
 }  # fmt: skip
 
 SEES_IDS = {
@@ -57,6 +62,11 @@ AT_START_UP = (
     "feat",
     "torch",
     "skops",
+    "dask",
+    "distributed",
+    "prefect_dask",
+    "ray",
+    "prefect_ray",
 )
 
 
