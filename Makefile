@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--no-header --no-annotate --extra demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-crash test-pyfeat fuzz lint bench bench-pyfeat lock clean
+.PHONY: help setup demo test test-slow test-crash test-cluster test-pyfeat fuzz lint bench bench-pyfeat lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test-pyfeat: setup ## The engine pyfeat, in .venv-pyfeat with torch: 3 minutes a
 	@.ci/pyfeat
 	.venv-pyfeat/bin/python -m pytest -q tests/pyfeat tests/pipelines/test_face_pyfeat.py tests/pipelines/test_face_engine.py
 
+test-cluster: setup ## Media stages on real Dask and Ray clusters, in .venv-cluster with Ray: a minute and 2 GB the first time
+	@.ci/cluster
+	.venv-cluster/bin/python -m pytest -q -m 'slow or not slow' tests/flows/test_cluster.py
+
 fuzz: setup ## Deliver N=1000 damaged files (SEED=1), night by night, and say which broke a rule
 	$(BIN)/python -m tests.fuzz --number '$(N)' --seed '$(SEED)'
 
@@ -59,8 +63,8 @@ bench-pyfeat: setup ## The engine pyfeat beside py-feat alone, in the environmen
 	.venv-pyfeat/bin/python -m benchmarks.pyfeat
 
 lock: setup ## Pin the packages anew after a change of pyproject.toml; pins that still fit stay
-	$(LOCK) --group dev --output-file requirements-dev.txt
+	$(LOCK) --extra dask --group dev --output-file requirements-dev.txt
 	$(LOCK) --constraints requirements-dev.txt --output-file requirements.txt
 
-clean: ## Remove .venv, .venv-pyfeat, caches and the studies that `make demo` made
+clean: ## Remove .venv, .venv-cluster, .venv-pyfeat, caches and the studies that `make demo` made
 	@.ci/clean

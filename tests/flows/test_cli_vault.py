@@ -119,3 +119,16 @@ def test_a_bad_line_is_named_and_is_1(opened: Study) -> None:
     assert (done.exit_code, f"line 1 of {opened.audit}: entry 2 stands where 1 should" in done.stdout) == (1, True)
     done = painlake(opened, "audit", "verify", "--json")
     assert (done.exit_code, json.loads(done.stdout)["bad_line"]) == (1, 1)
+
+
+def test_a_workers_key_is_made_in_a_new_file(tmp_path: Path) -> None:
+    key = tmp_path / "worker.key"
+    done = CliRunner().invoke(app, ["vault", "worker-key", str(key)])
+    assert (done.exit_code, done.stdout) == (
+        0,
+        f"Set PAINLAKE_WORKER_KEY_FILE={key} for `painlake` and for the workers.\n",
+    )
+    assert read_key(key).startswith("AGE-SECRET-KEY-")
+    before = key.read_bytes()
+    assert CliRunner().invoke(app, ["vault", "worker-key", str(key)]).exit_code == 2
+    assert key.read_bytes() == before

@@ -4,6 +4,7 @@ Dask is there in the environment of development; Ray in that of `make test-clust
 """
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -129,6 +130,7 @@ def bring(lake: Unmeasured, workers: Workers, recording: Recording, *stages: str
         workers.run(do_unit, lake.unit(recording, stage))
 
 
+@pytest.mark.slow
 def test_workers_killed_in_the_middle_cost_a_retry_and_not_a_bit(
     fleet: Workers, lake: Unmeasured, passages: Path, by_processes: dict[str, str]
 ) -> None:
@@ -153,6 +155,7 @@ def test_workers_killed_in_the_middle_cost_a_retry_and_not_a_bit(
     assert lake.digests() == own
 
 
+@pytest.mark.slow
 def test_a_decoder_that_crashes_costs_its_recording_and_no_worker(fleet: Workers, lake: Unmeasured) -> None:
     _, second, _ = lake.recordings
     bring(lake, fleet, second, "quality")
@@ -162,6 +165,7 @@ def test_a_decoder_that_crashes_costs_its_recording_and_no_worker(fleet: Workers
     bring(lake, fleet, second, "voice")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_keys(fleet: Workers, lake: Unmeasured) -> None:
     assert fleet.count == 2
     handover = lake.study.state / "handover"
@@ -194,6 +198,7 @@ def test_workers_elsewhere_need_a_key(tmp_path: Path, monkeypatch: pytest.Monkey
 # --- what travels ---
 
 
+@pytest.mark.slow
 @needs_dask
 def test_no_key_and_no_measurement_travels(
     pristine: Unmeasured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -241,3 +246,31 @@ def test_a_class_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
         workers_of(Study(tmp_path), params),
     ):
         pass
+
+
+# --- jobs of a scheduler ---
+
+
+@pytest.mark.slow
+@needs_dask
+def test_jobs_of_a_scheduler_measure_to_the_same_bits(
+    pristine: Unmeasured, by_processes: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dask-jobqueue's own stand-in for Slurm: it runs each job script, as `sbatch` would, on this machine."""
+    make_worker_key(tmp_path / "key")
+    monkeypatch.setenv(KEY, str(tmp_path / "key"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    jobs = {
+        "cores": 1,
+        "memory": "4GB",
+        "security": True,
+        "shared_temp_directory": str(tmp_path),
+        "python": sys.executable,
+        "scheduler_options": {"dashboard_address": None},
+    }
+    dask = DaskParams(cluster_class="dask_jobqueue.local.LocalCluster", cluster_kwargs=jobs, n_workers=1)
+    lake = pristine.copy(tmp_path / "study")
+    with workers_of(lake.study, StudyParams(runner="dask", workers=1, dask=dask)) as fleet:
+        assert fleet.count == 1
+        bring(lake, fleet, lake.recordings[0], "quality", "voice")
+    assert lake.digests().items() < by_processes.items()
