@@ -139,6 +139,8 @@ def _confined(limits: Limits) -> Iterator[Workers]:
         # Dask's workers are daemons, to whom Python denies children; ours see to it that they end with them.
         multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         workers = Workers(1, limits)
-    yield workers
-    with _lock:
-        idle.append(workers)
+    try:
+        yield workers
+    finally:
+        with _lock:
+            idle.append(workers)

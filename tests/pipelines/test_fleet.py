@@ -16,8 +16,10 @@ from pipelines import fleet as fleet_module
 from pipelines.confine import Limits
 from pipelines.disk import DiskError
 from pipelines.errors import PainLakeError, Rejection
+from pipelines.faultpoints import VARIABLE as FAULT
 from pipelines.fleet import Fleet
 from pipelines.order import Order, Outcome, carry_out
+from pipelines.pool import Workers
 from pipelines.vault_key import new_key
 from pipelines.work import do_unit
 from pipelines.worker_key import VARIABLE, handed_over, key_of_own_workers, lease_of, worker_key
@@ -178,6 +180,25 @@ def test_nothing_is_written_for_a_run_that_is_over(lake: Unmeasured) -> None:
     with pytest.raises(PainLakeError, match="is over"):
         do_unit(unit)
     assert lake.digests() == {}
+
+
+@pytest.mark.usefixtures("fleet")
+def test_a_worker_keeps_its_confined_process_whatever_becomes_of_an_order(
+    lake: Unmeasured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Counted(Workers):
+        def __init__(self, count: int, limits: Limits) -> None:
+            started.append(count)
+            super().__init__(count, limits)
+
+    monkeypatch.setattr("pipelines.order.Workers", Counted)
+    monkeypatch.setattr("pipelines.order._idle", {})
+    monkeypatch.setenv(FAULT, f"unit.quality.{lake.recordings[0].recording}:crash")
+    order = order_of(lake)
+    assert [carried_out(lake, order).code for _ in range(2)] == ["DECODER_CRASH"] * 2
+    assert started == [1]
 
 
 @pytest.mark.usefixtures("fleet")

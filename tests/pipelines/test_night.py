@@ -5,6 +5,8 @@ from pathlib import Path
 from pipelines.ledger import Ledger
 from pipelines.night import Night
 from pipelines.repository import Repository
+from pipelines.vault_key import new_key
+from pipelines.worker_key import handed_over, lease_of
 from tests.pipelines.landing_factory import LightStudy
 
 
@@ -24,6 +26,14 @@ def test_half_written_files_are_removed_wherever_a_night_writes(study: LightStud
     cleared(study)
     assert list(paths.root.rglob("*.partial")) == []
     assert [(folder / "whole").exists() for folder in written] == [True] * len(written)
+
+
+def test_no_key_that_was_left_for_workers_outlives_its_run(study: LightStudy) -> None:
+    lease = lease_of(study.study.state, "face", "P000000001-00000000", "0123456789ab")
+    killed = handed_over(lease, new_key(), new_key())
+    killed.__enter__()
+    cleared(study)
+    assert not lease.exists()
 
 
 def record(study: LightStudy) -> Path:
