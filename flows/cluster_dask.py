@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import dask
 import distributed
-from prefect_dask import DaskTaskRunner
+from prefect_dask.task_runners import DaskTaskRunner
 
 from flows.cluster import Cluster
 from pipelines.errors import PainLakeError, UserError

@@ -64,7 +64,7 @@ def ray_cluster(params: StudyParams) -> Iterator[Cluster]:
             def send(order: Order) -> Outcome:
                 return _sent(ray, carry, order, wanted.wait_s)
 
-            yield Cluster(send, wanted.n_workers or int(ray.cluster_resources()["CPU"]))
+            yield Cluster(send, wanted.n_workers or _processors(ray))
         finally:
             runner.__exit__(None, None, None)
 
@@ -83,9 +83,13 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _processors(ray: Any) -> int:
+    return int(ray.cluster_resources().get("CPU", 0))
+
+
 def _wait_for_processors(ray: Any, wait_s: float) -> None:
     until = time.monotonic() + wait_s
-    while not ray.cluster_resources().get("CPU"):
+    while not _processors(ray):
         if time.monotonic() > until:
             raise PainLakeError(f"the Ray cluster had no processor within {wait_s:g} s")
         time.sleep(1.0)
@@ -99,7 +103,7 @@ def _sent(ray: Any, carry: Any, order: Order, wait_s: float) -> Outcome:
         try:
             outcome: Outcome = ray.get(reference, timeout=_LOOK_EVERY_S)
         except ray.exceptions.GetTimeoutError as error:
-            if ray.cluster_resources().get("CPU"):
+            if _processors(ray):
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > wait_s:
                 raise PainLakeError(f"the Ray cluster has had no processor for {wait_s:g} s") from error
