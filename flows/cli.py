@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import cli_agreement, cli_erase, cli_verify
+from flows import cli_agreement, cli_erase, cli_status, cli_verify
 from flows.cli_export import export
 from flows.cli_quarantine import quarantine
 from flows.cli_release import release
@@ -113,21 +113,6 @@ def serve(
 
 @app.command()
 @_plainly
-def status(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Show counts by fate, the last run, the current version, and whether the ledger balances."""
-    from flows.report import stated
-    from pipelines.overview import overview
-    from pipelines.study import open_study
-
-    state = overview(open_study(_root(context, study)))
-    if as_json:
-        _print(state)
-    else:
-        typer.echo(stated(state))
-
-
-@app.command()
-@_plainly
 def query(
     context: typer.Context,
     sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
@@ -202,6 +187,7 @@ def stage(
 
 cli_agreement.register(app)
 cli_erase.register(app)
+cli_status.register(app)
 cli_verify.register(app)
 
 if __name__ == "__main__":

@@ -144,6 +144,7 @@ _NO_NUMBERS = frozenset(
         "pipelines.params",
         "pipelines.params_block",
         "pipelines.params_face",
+        "pipelines.params_night",
         "pipelines.params_publish",
         "pipelines.errors",
         "pipelines.durable",
