@@ -11,7 +11,7 @@ from typing import Any
 from flows.logs import logging_to
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError, RunInProgressError, UserError
-from pipelines.heartbeat import beat, read_heartbeat
+from pipelines.heartbeat import Heartbeat, beat, read_heartbeat
 from pipelines.metrics import exposition
 from pipelines.night_summary import NightSummary, summarise
 from pipelines.notify import notify
@@ -112,7 +112,11 @@ def _failed(study: Study, event: str) -> NightSummary:
 
 
 def _write_down(study: Study, params: Params, ending: Ending, summary: NightSummary) -> None:
-    heartbeat = beat(study, summary, ending.began_at, datetime.now(tz=UTC))
+    # Of nights alone: what looks after a study does not look into its landing zone.
+    if summary.event == "night":
+        heartbeat: Heartbeat | None = beat(study, summary, ending.began_at, datetime.now(tz=UTC))
+    else:
+        heartbeat = read_heartbeat(study)
     if params.night.metrics_file is None:
         return
     # Absolute ones stand where they say.

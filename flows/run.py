@@ -1,5 +1,6 @@
 """Running the flow once from the command line: look first, and start Prefect only for work."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,6 +8,7 @@ from flows.night_end import Ending, night_ending
 from flows.progress import Progress
 from flows.server import local_server
 from flows.session import session_of
+from pipelines.backfill import Backfill
 
 
 def ingest_once(root: Path, progress: Progress) -> dict[str, Any]:
@@ -35,6 +37,37 @@ def ingest_once(root: Path, progress: Progress) -> dict[str, Any]:
             finally:
                 hand_over_what_is_said()
         return _summed_up(ending, result)
+
+
+def backfill_once(root: Path, wanted: Backfill, progress: Progress) -> dict[str, Any]:
+    """Measure recordings again, once, from the command line.
+
+    Args:
+        root: the study's folder.
+        wanted: which stage of which.
+        progress: where to show it.
+
+    Returns:
+        As `ingest_once`.
+
+    Raises:
+        UserError: it cannot be done.
+    """
+    with night_ending(root, "backfill") as ending, session_of(root, progress) as session:
+        # Before Prefect keeps a name that is none.
+        wanted.check(session.night.measuring)
+        wanted.check_names()
+        progress.phase("starting Prefect")
+        with local_server(session.night.study.state) as ready:
+            from flows.backfill import backfill  # noqa: PLC0415 - as above
+
+            ready()
+            try:
+                run: Any = backfill
+                done = run(str(session.night.study.root), **{**asdict(wanted), "recordings": list(wanted.recordings)})
+            finally:
+                hand_over_what_is_said()
+        return _summed_up(ending, done)
 
 
 def _summed_up(ending: Ending, result: dict[str, Any]) -> dict[str, Any]:

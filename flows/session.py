@@ -80,7 +80,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
     if resume:
         Night.check(study)
     with _plain_about_the_disk(study.root), study.held(), logging_to(study.log):
-        night = Night.open(study, traces_elsewhere())
+        night = Night.open(study, traces_elsewhere(study.state))
         try:
             night.clean_up()
             if resume:

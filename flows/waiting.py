@@ -63,7 +63,7 @@ def wait_until_free(study: Study) -> None:
     """
     until = time.monotonic() + study.params().night.wait_h * 3600
     waiting = False
-    while _is_held(study):
+    while study.is_held():
         if not waiting:
             _show(Pending(name="WaitingForStudy", message="another run holds the study"))
             waiting = True
@@ -72,14 +72,6 @@ def wait_until_free(study: Study) -> None:
         time.sleep(_LOOK_EVERY_S)
     if waiting:
         _show(Running())
-
-
-def _is_held(study: Study) -> bool:
-    try:
-        with study.held():
-            return False
-    except RunInProgressError:
-        return True
 
 
 def _show(state: State[Any]) -> None:

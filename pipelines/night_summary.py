@@ -12,6 +12,7 @@ _OWN_STEPS = {
     "NOT_BALANCED": "report it as a defect, with state/painlake.log",
     "NOT_BACKED_UP": "see whether the remote can be reached; the next night copies what it lacks",
     "TO_ERASE": "consent was taken back: `painlake status` names them; `painlake erase`, or `erase.on_withdrawal: erase`",
+    "DAMAGED": "run `painlake verify`: it names each object, whose it is, and what restores it",
     "ERASING": "an erasure is not finished: the next night goes on, or `painlake erase --resume`",
 }
 """What a person is needed for besides what is in quarantine."""
@@ -94,6 +95,8 @@ def summarise(
     failures = len(result["failures"])
     good = is_good(result["outcome"], failures)
     needed = _needed(result["outcome"], failures, state or {}, good=good)
+    if event == "verify" and failures:
+        needed["DAMAGED"] = needed.pop("FAILED")
     attention = tuple(
         Attention(code, count, count > (before or {}).get(code, 0), _OWN_STEPS.get(code) or FAULTS[code].next_step)
         for code, count in needed.items()

@@ -19,11 +19,11 @@ log = logging.getLogger("painlake")
 
 
 def is_wanted(summary: NightSummary, params: NotifyParams) -> bool:
-    """Whether a night's end is to be told."""
+    """Whether the end of a night, or of what else is scheduled, is to be told; only nights are compared with the last."""
     return (
         "always" in params.when
         or ("failure" in params.when and not summary.good)
-        or ("attention" in params.when and summary.needs_a_person_anew)
+        or ("attention" in params.when and summary.event == "night" and summary.needs_a_person_anew)
     )
 
 
