@@ -24,6 +24,7 @@ ONLY = {
     "parselmouth": {"pipelines/synthetic/", "pipelines/praat.py"},
     "skimage": {"pipelines/synthetic/"},
     "pympi": {"pipelines/elan.py"},
+    "apprise": {"pipelines/notify.py"},
 }  # fmt: skip
 
 SEES_IDS = {
@@ -51,6 +52,7 @@ AT_START_UP = (
     "boto3",
     "dvc",
     "av",
+    "apprise",
 )
 
 
