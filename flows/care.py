@@ -12,7 +12,7 @@ from flows.artifacts import leave_findings
 from flows.erase import erase_pending
 from flows.leftover import close_leftover_runs
 from flows.night_end import night_ending
-from flows.waiting import is_scheduled, wait_until_free
+from flows.waiting import end_with_worker, is_scheduled, wait_until_free
 from pipelines.errors import RunInProgressError
 from pipelines.study import open_study
 from pipelines.verify import verify as look
@@ -32,6 +32,7 @@ def erase(study: str, *, withdrawn: bool = False) -> int | State[Any]:
     Returns:
         How many persons are erased now.
     """
+    end_with_worker()
     root = Path(study)
     try:
         with night_ending(root, "erase") as ending:
@@ -56,6 +57,7 @@ def verify(study: str, *, quick: bool = False) -> dict[str, Any] | State[Any]:
     Returns:
         What was looked at and what was wrong; a run of a deployment fails where something was.
     """
+    end_with_worker()
     root = Path(study)
     opened = open_study(root)
     try:

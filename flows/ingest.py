@@ -20,7 +20,7 @@ from flows.artifacts import leave_summary
 from flows.leftover import close_leftover_runs
 from flows.night_end import night_ending
 from flows.session import Session, current
-from flows.waiting import is_done_already, is_scheduled, session_when_free
+from flows.waiting import end_with_worker, is_done_already, is_scheduled, session_when_free
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError
@@ -76,6 +76,7 @@ def ended(root: Path, event: str, work: Callable[[Session], dict[str, Any]]) -> 
         event: what the run is called.
         work: gives what it came to.
     """
+    end_with_worker()
     try:
         with night_ending(root, event) as ending:
             if event == "night" and is_done_already(open_study(root)):

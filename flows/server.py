@@ -4,7 +4,6 @@ Prefect's embedded one goes on for ever where the run is killed, and it is start
 one starts at once, so that both take their seconds side by side.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.environment import prepare_environment
+from flows.lifeline import end_with_parent
 from pipelines.errors import PainLakeError, UserError
 
 PORT = 4200
@@ -25,8 +25,6 @@ PORT = 4200
 _START_LIMIT_S = 180.0
 _STOP_LIMIT_S = 15.0
 _HOST = "127.0.0.1"
-_PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal that this process gets when its parent ends, however it ends."""
 
 
 @contextmanager
@@ -144,10 +142,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def _serve(port: int, parent: int | None) -> None:
     """Be the server, for as long as the parent lives if one is named."""
-    if parent is not None:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            return
+    if parent is not None and not end_with_parent(signal.SIGTERM, parent):
+        return
     import uvicorn  # noqa: PLC0415 - the server's process alone wants it
 
     uvicorn.run(

@@ -1,5 +1,6 @@
 """One run at a time: a scheduled run that finds the study held waits for it, and shows in Prefect that it does."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import deployment, flow_run
 from prefect.states import Pending, Running
 
+from flows.lifeline import end_with_parent
 from flows.session import Session, in_session, session_of
 from pipelines.errors import RunInProgressError
 from pipelines.heartbeat import read_heartbeat
@@ -23,6 +25,15 @@ _LOOK_EVERY_S = 5.0
 def is_scheduled() -> bool:
     """Whether this is a run of a deployment: nobody sits before it."""
     return deployment.id is not None
+
+
+def end_with_worker() -> None:
+    """Have a scheduled run end with the worker that started it.
+
+    Left alone, and its server gone too, it would hold the study for minutes; killed, it is made good by the next run.
+    """
+    if is_scheduled():
+        end_with_parent(signal.SIGKILL)
 
 
 def is_done_already(study: Study) -> bool:
