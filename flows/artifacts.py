@@ -1,11 +1,15 @@
 """What Prefect's pages show of a run besides its tasks: a table of what it came to, and links."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from pipelines.night_summary import NightSummary
 from pipelines.study import Study
+
+log = logging.getLogger("painlake")
 
 
 def leave_summary(study: Study, summary: NightSummary) -> None:
@@ -16,8 +20,13 @@ def leave_summary(study: Study, summary: NightSummary) -> None:
         summary: of its run; it names no person.
     """
     key = f"painlake-{summary.event}"
-    create_markdown_artifact(page_of(study, summary), key=key, description=f"{summary.event}: {summary.outcome}")
-    create_table_artifact(rows_of(summary), key=f"{key}-table", description="deliveries by fate, and what needs a person")  # fmt: skip
+    try:
+        create_markdown_artifact(page_of(study, summary), key=key, description=f"{summary.event}: {summary.outcome}")
+        create_table_artifact(
+            rows_of(summary), key=f"{key}-table", description="deliveries by fate, and what needs a person"
+        )
+    except Exception as error:  # noqa: BLE001 - the run is over: a server that has gone makes it no worse
+        log.warning("Prefect did not take the summary: %s", type(error).__name__)
 
 
 def leave_findings(document: dict[str, Any]) -> None:
@@ -63,6 +72,6 @@ def page_of(study: Study, summary: NightSummary) -> str:
     return "\n".join([*lines, ""])
 
 
-def _files(study: Study) -> list[Any]:
+def _files(study: Study) -> list[Path]:
     named = (study.reports / "validation.json", study.reports / "dataset.json", study.warehouse / "current", study.log)
     return [path for path in named if path.exists()]
