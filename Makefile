@@ -16,10 +16,10 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--no-header --no-annotate --extra demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo server test test-slow test-crash fuzz lint bench lock clean
+.PHONY: help setup demo server test test-slow test-crash test-pyfeat fuzz lint bench bench-pyfeat lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the pinned packages; quick where nothing has changed
 	@PYTHON='$(PYTHON)' .ci/setup
@@ -33,11 +33,15 @@ server: setup ## Run a Prefect server that keeps what it knows in ./prefect-serv
 test: lint ## Lint, types and all tests
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile
 
-test-slow: setup ## The tests that take minutes: whole erasures, killed at every step, and canaries
+test-slow: setup ## The tests that take minutes: whole erasures, later nights, S3, runs killed at every step, canaries
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m slow
 
 test-crash: setup ## Nights killed at every fault point and at 40 random times, one by one: about an hour
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m crash
+
+test-pyfeat: setup ## The engine pyfeat, in .venv-pyfeat with torch: 3 minutes and 8 GB the first time
+	@.ci/pyfeat
+	.venv-pyfeat/bin/python -m pytest -q tests/pyfeat tests/pipelines/test_face_pyfeat.py tests/pipelines/test_face_engine.py
 
 fuzz: setup ## Deliver N=1000 damaged files (SEED=1), night by night, and say which broke a rule
 	$(BIN)/python -m tests.fuzz --number '$(N)' --seed '$(SEED)'
@@ -56,9 +60,13 @@ else
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 endif
 
+bench-pyfeat: setup ## The engine pyfeat beside py-feat alone, in the environment of test-pyfeat
+	@.ci/pyfeat
+	.venv-pyfeat/bin/python -m benchmarks.pyfeat
+
 lock: setup ## Pin the packages anew after a change of pyproject.toml; pins that still fit stay
 	$(LOCK) --group dev --output-file requirements-dev.txt
 	$(LOCK) --constraints requirements-dev.txt --output-file requirements.txt
 
-clean: ## Remove .venv, caches and the studies that `make demo` made
+clean: ## Remove .venv, .venv-pyfeat, caches and the studies that `make demo` made
 	@.ci/clean

@@ -1,6 +1,7 @@
-"""`make bench`: CPU time of each media stage on one synthetic recording, beside a bare decode of the same frames.
+"""`make bench`: what each media stage costs, and how far its figures can be trusted (`benchmarks.accuracy`).
 
-Prints a table, and the same as JSON with the machine's description.
+The first is the CPU time of each media stage on one synthetic recording, beside a bare decode of the same frames, as a
+table and as JSON with the machine's description.
 """
 
 import json
@@ -13,6 +14,7 @@ from statistics import median
 
 import polars as pl
 
+from benchmarks import accuracy
 from benchmarks.machine import describe
 from flows.report import table
 from pipelines.media import video_frames
@@ -68,3 +70,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.exit(accuracy.main([]))

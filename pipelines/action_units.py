@@ -16,7 +16,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipelines.face_geometry import GEOMETRY, cheek_raise, lips_apart, nose_wrinkle
+from pipelines.au_response import told
+from pipelines.face_geometry import (
+    BESIDE_SCORES,
+    GEOMETRY,
+    brow_lower,
+    cheek_raise,
+    lip_raise,
+    lips_apart,
+    nose_wrinkle,
+)
 from schemas.face import AU_NAMES, AU_SUPPORT, PRESENCE_ONLY
 
 BLENDSHAPES = (
@@ -61,15 +70,16 @@ _LIDS = "A glance downwards lowers the lid too and raises it; a frame of 25 Hz m
 _FROM_SCORES = {
     "AU01": _Scores(("browInnerUp",), 0.10, 0.80, "Rises with AU02: the engine hardly moves the inner brow alone."),
     "AU02": _Scores(_sides("browOuterUp"), 0.08, 0.75, "Mean of both sides, so one raised brow counts half."),
-    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly; deep-set brows read high. "
-                    "Timid: a synthetic brow lowered to the full reads 1.0, one lowered by half 0.1, and AU07 rises with it by 1.8."),
+    "AU04": _Scores(_sides("browDown"), 0.03, 0.60, "Lowering is seen, drawing together hardly. The score is timid and misses whole faces; landmarks see what "
+                    "brings the brow nearer to the eye than a low brow at rest: low or deep-set brows read high (by about 1), high ones must "
+                    "move far. Where the head is turned away the score is alone. Compare within a person."),
     "AU05": _Scores(_sides("eyeWide"), 0.03, 0.50, "The score is timid: strong widening stays low."),
-    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so do a lowered brow and a raised cheek (a synthetic AU06 raises it by 2.4). Closing lids raise the score "
-                    "too: half of theirs is taken off.", less=(0.5, "eyeBlink")),
-    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off. A weak measure: a "
-                    "synthetic lip raised to the full leaves it at 0, and shows in AU25 (1.1) and AU09 (0.5).",
-                    less=(0.6, "mouthSmile")),
-    "AU12": _Scores(_sides("mouthSmile"), 0.05, 0.90, "A bared, stretched mouth in pain can read as a smile."),
+    "AU07": _Scores(_sides("eyeSquint"), 0.20, 0.65, "Narrow eyes at rest read high, so do a lowered brow and a raised cheek, and raised brows and upper lids read low. "
+                    "Closing lids raise the score too: half of theirs is taken off.", less=(0.5, "eyeBlink")),
+    "AU10": _Scores(_sides("mouthUpperUp"), 0.08, 0.70, "A smile lifts the upper lip too: 0.6 of its score is taken off, and 5 % of the distance. Lips pressed together or "
+                    "pushed up by the chin read up to 0.6, short faces high, long ones low. Where the head is turned away the score is alone. "
+                    "Compare within a person.", less=(0.6, "mouthSmile")),
+    "AU12": _Scores(_sides("mouthSmile"), 0.05, 0.90, "A bared or stretched mouth in pain, or an open one, can read as a smile."),
     "AU14": _Scores(_sides("mouthDimple"), 0.05, 0.70, "Rises with one-sided movements of the mouth and with a dropped jaw."),
     "AU15": _Scores(_sides("mouthFrown"), 0.03, 0.50, "Heads turned downwards read high."),
     "AU17": _Scores(("mouthShrugLower",), 0.08, 0.80, "Rises in closing the lips for m, b and p."),
@@ -96,14 +106,19 @@ def intensities(
     Returns:
         By action unit, n intensities of 0-5; NaN where it cannot be measured.
     """
-    pitch = angles[:, 0]
+    pitch, smile = angles[:, 0], _mean(scores, _sides("mouthSmile"))
     found = {unit: _from_scores(rule, scores) for unit, rule in _FROM_SCORES.items()}
     geometry = {
         "AU06": cheek_raise(points, pitch),
-        "AU09": nose_wrinkle(points, pitch, _mean(scores, _sides("mouthSmile"))),
+        "AU09": nose_wrinkle(points, pitch, smile),
         "AU25": lips_apart(points),
     }
     found.update((unit, np.where(facing, values, np.nan)) for unit, values in geometry.items())
+    beside = {"AU04": brow_lower(points, pitch), "AU10": lip_raise(points, smile)}
+    # The greater, since either misses what the other sees, and each is low at rest.
+    found.update(
+        (unit, np.where(facing, np.maximum(found[unit], values), found[unit])) for unit, values in beside.items()
+    )
     return {unit: found[unit] for unit in AU_NAMES}
 
 
@@ -167,8 +182,11 @@ def support() -> pl.DataFrame:
     rows: list[dict[str, object]] = []
     for unit in AU_NAMES:
         rule = GEOMETRY.get(unit) or _FROM_SCORES[unit]
+        formula = rule.formula
         method = "geometry" if unit in GEOMETRY else "blendshape"
-        rows.append(
-            {"engine": ENGINE, "action_unit": unit, "method": method, "source": rule.formula, "caveat": rule.caveat}
-        )
+        if unit in BESIDE_SCORES:
+            method = "blendshape and geometry"
+            formula = f"the greater of {formula} and, unless the head is turned away, {BESIDE_SCORES[unit]}"
+        caveat = f"{rule.caveat} {told(unit)}".rstrip()
+        rows.append({"engine": ENGINE, "action_unit": unit, "method": method, "source": formula, "caveat": caveat})
     return AU_SUPPORT.frame(rows)

@@ -100,23 +100,32 @@ def _face_on(
 ) -> dict[str, Values | NDArray[np.bool_] | NDArray[np.int16]]:
     """The masks of the face, and its columns, at each step.
 
-    Each column looks at the frames in which it was measured: one that the engine could not measure in a turned face
-    takes no other with it.
+    Each column looks at the frames in which it was measured: one that the engine could not measure in a turned face,
+    or measures in each n-th frame alone, takes no other with it.
     """
     found = face.filter("face_found").unique("timestamp_s", keep="first", maintain_order=True)
     times = np.round(found["timestamp_s"].to_numpy(), _DECIMALS)
     at = np.round(grid, _DECIMALS)
     columns: dict[str, Values | NDArray[np.bool_] | NDArray[np.int16]] = {}
+    au_gap_s = np.full(len(at), np.nan)
     for name in (*INTERPOLATED, *NEAREST):
         numbers = found[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         measured = np.isfinite(numbers)
         around = _around(at, times[measured], max_gap_s, edges_s)
         columns[name] = _sampled(at, times[measured], numbers[measured], around, nearest=name in NEAREST)
-    before, after, valid = _around(at, times, max_gap_s, edges_s)
-    gap_s = np.full(len(at), np.nan)
-    gap_s[valid] = np.round(times[after] - times[before], _DECIMALS)
+        if name.startswith("AU"):
+            au_gap_s = np.fmax(au_gap_s, _gap_s(times[measured], around))
+    around = _around(at, times, max_gap_s, edges_s)
+    gap_s = _gap_s(times, around)
     mask = np.select([gap_s == 0, gap_s > 0], [MASK_MEASURED, MASK_INTERPOLATED], MASK_MISSING).astype(np.int16)
-    return {"face_valid": valid, "face_mask": mask, "face_gap_s": gap_s, **columns}
+    return {"face_valid": around.valid, "face_mask": mask, "face_gap_s": gap_s, "au_gap_s": au_gap_s, **columns}
+
+
+def _gap_s(times: Times, around: "_Around") -> Values:
+    """How far apart the frames around each step are; NaN where there are none."""
+    gap_s = np.full(len(around.valid), np.nan)
+    gap_s[around.valid] = np.round(times[around.after] - times[around.before], _DECIMALS)
+    return gap_s
 
 
 class _Around(NamedTuple):

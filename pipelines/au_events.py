@@ -51,11 +51,28 @@ def track(recordings: NDArray[np.int64], times_s: Values, max_gap_s: float) -> T
     if n:
         same = recordings[1:] == recordings[:-1]
         steps = np.diff(times_s)
-        starts[1:] = ~same | (steps > max_gap_s)
+        # To the microsecond: finer differences are those of the arithmetic.
+        starts[1:] = ~same | (np.round(steps, 6) > max_gap_s)
         durations_s[:-1] = np.where(same, np.minimum(steps, max_gap_s), 0)
         ends = np.flatnonzero(np.append(~same, True))
         durations_s[ends] = np.where(starts[ends], 0, durations_s[np.maximum(ends - 1, 0)])
     return Track(times_s, durations_s, starts)
+
+
+def telling(values: Values, usable: Mask) -> Indices:
+    """The frames that tell of a measure: those in which it was measured, and those that are not usable.
+
+    An engine may measure a unit in each n-th frame alone. A usable frame between two that were measured is neither a
+    hole nor a measurement: it is passed over, and what was measured stands until the next that was.
+
+    Args:
+        values: n values; NaN where not measured or not usable.
+        usable: n, whether the frame is.
+
+    >>> telling(np.array([2.0, np.nan, 3.0, np.nan]), np.array([True, True, True, False])).tolist()
+    [0, 2, 3]
+    """
+    return np.flatnonzero(~usable | ~np.isnan(values))
 
 
 def events(unit: str, values: Values, frames: Track, params: EventParams) -> Events:
@@ -63,7 +80,7 @@ def events(unit: str, values: Values, frames: Track, params: EventParams) -> Eve
 
     Args:
         unit: which; closed eyes have thresholds of their own, and are AU45 up to `blink_max_s` and AU43 beyond.
-        values: n intensities of 0-5; NaN where not measured or not usable, which ends an event.
+        values: n intensities of 0-5; NaN where not known, which ends an event.
         frames: the n frames.
         params: thresholds.
 

@@ -99,14 +99,15 @@ def action_units(connection: "duckdb.DuckDBPyConnection", recording: str) -> dic
 
 def _presence(faces: pl.DataFrame, unit: str) -> list[Interval]:
     """Runs of frames in which an action unit is present."""
-    present = _series(faces, f"{unit}_c")
-    intensity = _series(faces, f"{unit}_r") if f"{unit}_r" in faces.columns else None
+    told = _telling(faces, f"{unit}_c")
+    present = _series(told, f"{unit}_c")
+    intensity = _series(told, f"{unit}_r") if f"{unit}_r" in faces.columns else None
     intervals = _marked(present, present.values > 0, intensity)
     return [each for each in intervals if each.end_s - each.start_s >= _MIN_EVENT_S]
 
 
 def _pain(connection: "duckdb.DuckDBPyConnection", recording: str, threshold: float) -> tuple[Interval, ...]:
-    pspi = _series(_frames(connection, AU_FRAMES, recording), "pspi")
+    pspi = _series(_telling(_frames(connection, AU_FRAMES, recording), "pspi"), "pspi")
     return tuple(_marked(pspi, pspi.values >= threshold, pspi))
 
 
@@ -152,6 +153,11 @@ def _frames(connection: "duckdb.DuckDBPyConnection", table: Table, recording: st
         f"SELECT * FROM {quoted(table.name)} WHERE recording = ? ORDER BY timestamp_s",  # noqa: S608 - a name from schemas/
         [recording],
     ).pl()
+
+
+def _telling(faces: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The frames that tell of a measure: not those that show a face and were passed over by an engine."""
+    return faces.filter(pl.col(column).is_not_null() | ~pl.col("face_found"))
 
 
 def _series(frames: pl.DataFrame, column: str) -> Series:

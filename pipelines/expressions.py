@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipelines.au_events import Track, Values, events, track
+from pipelines.au_events import Indices, Mask, Track, Values, events, telling, track
 from pipelines.face_series import head_speed, pairs, share_and_area, spread, together
 from pipelines.frame_views import usable_sql
 from pipelines.params_publish import EventParams, PublishParams
@@ -46,8 +46,23 @@ class Batch:
     recordings: Sequence[str]
     of_frame: "np.ndarray[tuple[int], np.dtype[np.int64]]"
     frames: Track
+    usable: Mask
     values: dict[str, Values]
     spans: Sequence[Span]
+
+    def told(self, name: str, max_gap_s: float) -> tuple[Indices, Track]:
+        """The frames that tell of a column, and what each stands for."""
+        kept = telling(self.values[name], self.usable)
+        if len(kept) == len(self.of_frame):
+            return kept, self.frames
+        return kept, track(self.of_frame[kept], self.frames.times_s[kept], max_gap_s)
+
+    def durations_s(self, name: str, max_gap_s: float) -> Values:
+        """For how long each frame stands for a column: one that is passed over for no time."""
+        kept, frames = self.told(name, max_gap_s)
+        durations_s = np.zeros(len(self.of_frame))
+        durations_s[kept] = frames.durations_s
+        return durations_s
 
 
 def derived(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> Iterator[tuple[Table, pl.DataFrame]]:
@@ -81,7 +96,7 @@ def _read(
 ) -> Batch:
     columns = ", ".join(f"CASE WHEN usable THEN {name} END AS {name}" for name in _COLUMNS)
     rows = connection.execute(
-        f"SELECT recording, timestamp_s, {columns} FROM (SELECT *, {usable_sql(params.usable)} AS usable "  # noqa: S608 - names from schemas/ and numbers
+        f"SELECT recording, timestamp_s, usable, {columns} FROM (SELECT *, {usable_sql(params.usable)} AS usable "  # noqa: S608 - names from schemas/ and numbers
         "FROM main.au_frames WHERE recording BETWEEN ? AND ?) ORDER BY recording, frame",
         [names[0], names[-1]],
     ).pl()
@@ -95,7 +110,8 @@ def _read(
         for span in _spans(name, int(bounds[number]), times_s[bounds[number] : bounds[number + 1]], tasks.get(name))
     ]
     values = {name: rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in _COLUMNS}
-    return Batch(names, of_frame, track(of_frame, times_s, params.events.max_gap_s), values, spans)
+    frames = track(of_frame, times_s, params.events.max_gap_s)
+    return Batch(names, of_frame, frames, rows["usable"].to_numpy(), values, spans)
 
 
 def _spans(name: str, begin: int, times_s: Values, tasks: pl.DataFrame | None) -> Iterator[Span]:
@@ -112,17 +128,20 @@ def _events(batch: Batch, params: EventParams) -> pl.DataFrame:
             tasks[span.first : span.end] = span.task
     parts = []
     for unit in GRADED:
-        values = batch.values[f"{unit}_r"]
-        found = events(unit, values, batch.frames, params)
-        onset_s = batch.frames.times_s[found.first]
+        kept, frames = batch.told(f"{unit}_r", params.max_gap_s)
+        values = batch.values[f"{unit}_r"][kept]
+        found = events(unit, values, frames, params)
+        onset_s = frames.times_s[found.first]
         parts.append(
             pl.DataFrame(
                 {
-                    "recording": pl.Series([batch.recordings[i] for i in batch.of_frame[found.first]], dtype=pl.String),
-                    "task": pl.Series(tasks[found.apex].tolist(), dtype=pl.String),
+                    "recording": pl.Series(
+                        [batch.recordings[i] for i in batch.of_frame[kept[found.first]]], dtype=pl.String
+                    ),
+                    "task": pl.Series(tasks[kept[found.apex]].tolist(), dtype=pl.String),
                     "action_unit": pl.Series([unit] * len(onset_s), dtype=pl.String),
                     "onset_s": onset_s,
-                    "apex_s": batch.frames.times_s[found.apex],
+                    "apex_s": frames.times_s[found.apex],
                     "offset_s": onset_s + found.durations_s,
                     "duration_s": found.durations_s,
                     "peak_r": values[found.apex],
@@ -161,17 +180,17 @@ def _dynamics(batch: Batch, found: pl.DataFrame, params: EventParams) -> pl.Data
     blinks = found.filter(action_unit="AU45")
     counts = {(name, task): n for name, task, n in blinks.group_by("recording", "task").len().iter_rows()}
     counts |= {(name, WHOLE): n for name, n in blinks.group_by("recording").len().iter_rows()}
+    standing_s = {name: batch.durations_s(name, params.max_gap_s) for name in ("pspi", "AU45_r")}
     rows: list[dict[str, object]] = []
     for span in batch.spans:
         if span.end <= span.first:
             continue
         part = slice(span.first, span.end)
         values = {name: batch.values[name][part] for name in (*_POSE, "pspi", "AU45_r", "mouth_open")}
-        durations_s = batch.frames.durations_s[part]
-        watched_s = float(durations_s[~np.isnan(values["AU45_r"])].sum())
+        watched_s = float(standing_s["AU45_r"][part][~np.isnan(values["AU45_r"])].sum())
         blinked = counts.get((span.recording, span.task), 0)
         row: dict[str, object] = {"recording": span.recording, "task": span.task}
-        row |= {f"pspi_{name}": value for name, value in share_and_area(values["pspi"], durations_s, params.pspi_threshold).items()}  # fmt: skip
+        row |= {f"pspi_{name}": value for name, value in share_and_area(values["pspi"], standing_s["pspi"][part], params.pspi_threshold).items()}  # fmt: skip
         row["blinks_per_min"] = 60 * blinked / watched_s if watched_s > 0 else None
         row |= {f"head_speed_{name}": value for name, value in spread(speeds[part]).items()}
         row |= {f"{name}_range": spread(values[name])["range"] for name in _POSE}

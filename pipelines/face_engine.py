@@ -64,8 +64,10 @@ def face_engine(name: str) -> FaceEngine:
     """
     # Here, since it imports this module's protocol and a stage's key follows imports wherever they stand.
     from pipelines.face_mediapipe import MediaPipe  # noqa: PLC0415 - see above
+    from pipelines.face_openface import OpenFace  # noqa: PLC0415 - the same
+    from pipelines.face_pyfeat import PyFeat  # noqa: PLC0415 - the same
 
-    engines: tuple[FaceEngine, ...] = (MediaPipe(),)
+    engines: tuple[FaceEngine, ...] = (MediaPipe(), PyFeat(), OpenFace())
     for engine in engines:
         if engine.name == name:
             return engine

@@ -1,13 +1,21 @@
 """Action units from distances between MediaPipe's landmarks, where its expression scores say nothing.
 
 `cheekSquint*` and `noseSneer*` are always about 0, so the cheek raiser (AU06) and the nose wrinkler (AU09) are
-measured here, and parted lips (AU25), for which no score exists. A frame is judged by itself: distances are ratios
-of one face and compared with a population's neutral face, so no frame's value depends on what else was recorded. The
-price is an offset between persons, about 0.5 for AU06 and 1.5 for AU09: compare within a person.
+measured here, and parted lips (AU25), for which no score exists. The brow lowerer (AU04) and the upper lip raiser
+(AU10) have scores that miss many faces; what is measured here adds to them where it shows more. A frame is judged by
+itself: distances are ratios of one face and compared with a population's neutral face, so no frame's value depends on
+what else was recorded. The price is an offset between persons, about 0.5 for AU06 and 1.5 for AU09: compare within a
+person. For AU04 and AU10, whose distances differ more between persons than an expression changes them, the neutral is
+that of a low brow and a short face, so that few read high at rest, and many need a clear movement to be seen.
 
-The constants come from MediaPipe's canonical face model and the faces of ten adults; the slopes over pitch are a
-linear fit over 472 frames of one adult whose head moves by 0.4 rad. All distances are in three dimensions, but the
-engine's depth is a guess that falls short for tilted heads: that is what the slopes correct.
+The constants come from MediaPipe's canonical face model and the faces of ten adults; the slopes over pitch of AU06 and
+AU09 are a linear fit over 472 frames of one adult whose head moves by 0.4 rad, that of AU04 over those of them that do
+not frown. All distances are in three dimensions, but the engine's depth is a guess that falls short for tilted heads:
+that is what the slopes correct. So few faces are no calibration: no constant here is a coder's grade.
+
+Sources: which skin moves where: Ekman, Friesen and Hager, Facial Action Coding System, 2002. Distances between brow,
+eye, nose and lip over a length that no muscle moves, as measures of it: Tian, Kanade and Cohn, IEEE PAMI 2001,
+23:97-115, doi:10.1109/34.908962.
 """
 
 from typing import NamedTuple
@@ -22,16 +30,20 @@ _WING_R, _WING_L = 129, 358
 _LIP_UPPER, _LIP_LOWER = 13, 14
 _EYE_R_INNER, _EYE_L_INNER = 133, 362
 _IRIS_R, _IRIS_L = 468, 473
+_BROW_R, _BROW_L = 66, 296
+_NASION, _LIP_TOP = 168, 0
 
 LANDMARKS = (
     _EYE_R, _EYE_L, _CHEEK_R, _CHEEK_L, _NOSE_TIP, _NOSE_TIP_FRONT, _NOSE_BASE, _NOSE_BRIDGE, _WING_R, _WING_L, _LIP_UPPER, _LIP_LOWER,
-    _EYE_R_INNER, _EYE_L_INNER, _IRIS_R, _IRIS_L,
+    _EYE_R_INNER, _EYE_L_INNER, _IRIS_R, _IRIS_L, _BROW_R, _BROW_L, _NASION, _LIP_TOP,
 )  # fmt: skip
 """The landmarks used, in the order in which the functions here take them (R and L are the person's own sides)."""
 
 _CHEEK_NEUTRAL, _CHEEK_PER_RAD = 0.406, 0.21
 _NOSE_NEUTRAL, _NOSE_PER_RAD = 0.442, 0.19
 _NOSE_PER_SMILE = 0.03
+_BROW_LOW, _BROW_PER_RAD, _BROW_SOFTNESS = 0.35, -0.12, 0.02
+_LIP_SHORT, _LIP_PER_SMILE, _LIP_SOFTNESS = 0.70, 0.05, 0.02
 _FULL_SHORTENING = 0.20
 _CHEEK_SOFTNESS, _NOSE_SOFTNESS = 0.02, 0.03
 _NOSE_ENDS = (_NOSE_BASE, _NOSE_TIP_FRONT, _WING_R, _WING_L)
@@ -55,15 +67,14 @@ GEOMETRY = {
         f"r = |outer eye corner, cheek| ({_EYE_R}-{_CHEEK_R}, {_EYE_L}-{_CHEEK_L}) / |outer eye corner, nose tip| "
         f"({_EYE_R}-{_NOSE_TIP}, {_EYE_L}-{_NOSE_TIP}) (1 + {_CHEEK_PER_RAD} pitch)",
         caveat="Against a population's neutral face: persons differ by about 0.5 at rest. The engine infers the cheek "
-        f"from the mouth, so it follows smiles (a synthetic smile raises it by 1.2) and misses a cheek that rises alone (a synthetic one "
-        f"changes it by less than 0.1, and shows in AU07). {_TURNED}",
+        f"from the mouth, so it follows smiles and misses a cheek that rises alone, which shows in AU07. {_TURNED}",
     ),
     "AU09": Geometry(
         formula=f"min(5, {5 / _FULL_SHORTENING:g} h(1 - r / {_NOSE_NEUTRAL} - {_NOSE_PER_SMILE} mean(mouthSmileLeft, "
         f"mouthSmileRight), {_NOSE_SOFTNESS})); {_HINGE}; r = mean distance from nose bridge ({_NOSE_BRIDGE}) to base, tip and "
         f"wings ({', '.join(map(str, _NOSE_ENDS))}) / {_EYES} (1 + {_NOSE_PER_RAD} pitch)",
         caveat="Against a population's neutral face: short noses read about 1.5 high, long ones low. A weak measure: "
-        f"wrinkles are not seen, only shortening, and AU10 shortens too: synthetic ones at the full read 0.8 and 0.5; compare within a person. {_TURNED}",
+        f"wrinkles are not seen, only shortening, and AU10 shortens too; compare within a person. {_TURNED}",
     ),
     "AU25": Geometry(
         formula=f"5 clip((g - {_LIPS_CLOSED}) / {_LIPS_WIDE - _LIPS_CLOSED:g}, 0, 1); "
@@ -71,7 +82,50 @@ GEOMETRY = {
         caveat=f"Rises in speech. {_TURNED}",
     ),
 }
-"""The action units measured here."""
+"""The action units measured here alone."""
+
+BESIDE_SCORES = {
+    "AU04": f"min(5, {5 / _FULL_SHORTENING:g} h(1 - r / {_BROW_LOW}, {_BROW_SOFTNESS})); {_HINGE}; r = |brow, inner eye corner| "
+    f"({_BROW_R}-{_EYE_R_INNER}, {_BROW_L}-{_EYE_L_INNER}) / {_EYES} (1 - {-_BROW_PER_RAD} pitch)",
+    "AU10": f"min(5, {5 / _FULL_SHORTENING:g} h(1 - r / {_LIP_SHORT} - {_LIP_PER_SMILE} mean(mouthSmileLeft, mouthSmileRight), "
+    f"{_LIP_SOFTNESS})); {_HINGE}; r = |nose root, upper lip's edge| ({_NASION}-{_LIP_TOP}) / {_EYES}",
+}
+"""The formulas of the action units whose scores are added to here."""
+
+
+def brow_lower(points: NDArray[np.float64], pitch_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intensity of AU04: how far the brow has come down to the inner corner of the eye.
+
+    Their distance over that between the outer eye corners, mean of both sides. The eye corner lies on no lid, so a
+    blink hardly counts.
+
+    Args:
+        points: n x len(LANDMARKS) x 3, in one unit for all axes.
+        pitch_rad: n head pitches.
+
+    Returns:
+        n intensities of 0-5; 5 is 20 % less than a low brow's distance at rest.
+    """
+    brow = (_distance(points, _BROW_R, _EYE_R_INNER) + _distance(points, _BROW_L, _EYE_L_INNER)) / 2
+    ratio = brow / _distance(points, _EYE_R, _EYE_L) * (1 + _BROW_PER_RAD * pitch_rad)
+    return _intensity(1 - ratio / _BROW_LOW, _BROW_SOFTNESS)
+
+
+def lip_raise(points: NDArray[np.float64], smile: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intensity of AU10: how far the edge of the upper lip has come up to the root of the nose.
+
+    Their distance over that between the outer eye corners: unlike the one from the nose's base to the lip it hardly
+    follows pitch. A smile lifts the lip by 5 %, which is taken off.
+
+    Args:
+        points: n x len(LANDMARKS) x 3, in one unit for all axes.
+        smile: n scores of 0-1 (`mouthSmile`).
+
+    Returns:
+        n intensities of 0-5; 5 is 20 % less than a short face's distance at rest.
+    """
+    ratio = _distance(points, _NASION, _LIP_TOP) / _distance(points, _EYE_R, _EYE_L)
+    return _intensity(1 - ratio / _LIP_SHORT - _LIP_PER_SMILE * smile, _LIP_SOFTNESS)
 
 
 def cheek_raise(points: NDArray[np.float64], pitch_rad: NDArray[np.float64]) -> NDArray[np.float64]:

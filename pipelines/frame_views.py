@@ -130,13 +130,13 @@ def calibrated_sql(value: str, unit: str) -> str:
 
 
 def calibrated_view_sql(params: UsableParams, over: Literal["person", "recording"]) -> str:
-    """The statement that makes the view `au_frames_calibrated`."""
+    """The statement that makes the view `au_frames_calibrated`; where no AU43 is measured, PSPI has AU45 in its place."""
     orbit = _greater("AU06_cal", "AU07_cal")
     levator = _greater("AU09_cal", "AU10_cal")
     units = ",\n            ".join(f"{calibrated_sql(f'f.{unit}_r', unit)} AS {unit}_cal" for unit in GRADED)
     return f"""
     CREATE VIEW main.au_frames_calibrated AS
-    SELECT {", ".join(AU_FRAMES_CALIBRATED.names[:-1])}, AU04_cal + {orbit} + {levator} + AU43_cal / 5 AS pspi_cal
+    SELECT {", ".join(AU_FRAMES_CALIBRATED.names[:-1])}, AU04_cal + {orbit} + {levator} + coalesce(AU43_cal, AU45_cal) / 5 AS pspi_cal
     FROM (
         SELECT
             f.recording, f.frame, f.timestamp_s, {usable_sql(params)} AS usable,

@@ -22,6 +22,7 @@ from pipelines.land import Accepted, Judge
 from pipelines.landing_zone import open_landing
 from pipelines.ledger import Ledger
 from pipelines.measuring import Measuring
+from pipelines.openface_input import stamp_beside
 from pipelines.params import Params
 from pipelines.params_night import NightParams
 from pipelines.quarantine import Quarantine
@@ -30,7 +31,7 @@ from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.study import Study, painlake_version
 from pipelines.superseded import settle_superseded
 from pipelines.tables import take_tables
-from pipelines.unsettled import drop_settled, settle
+from pipelines.unsettled import drop_settled, drop_unknown, settle
 from pipelines.validate import ValidationOutcome, validate
 from pipelines.vault import Vault
 from pipelines.version import Versioning
@@ -152,10 +153,12 @@ class Night:
         return Versioning(self.study, self.params, self.ledger, self.repository)
 
     def fingerprint(self) -> str:
-        """A digest of code and parameters: while it stands, what was computed stands."""
+        """A digest of code, parameters and engines' own files: while it stands, what was computed stands."""
         # When the night runs and whom it tells changes no data.
         measuring = self.params.model_copy(update={"night": NightParams()})
         parts = [painlake_version(), params_sha256(measuring), *(stage.code_sha256() for stage in MEDIA_STAGES)]
+        beside = stamp_beside(self.params.face)
+        parts += [] if beside is None else [beside]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     # --- land ---
@@ -170,6 +173,7 @@ class Night:
         # An erasure takes its person out of the records itself, and goes on from there.
         if self.ledger.was_interrupted() and not unfinished(study):
             restore_records(self.repository)
+        drop_unknown(self.desk)
         settle_superseded(study.lake, self.ledger)
 
     def finish_erasures(self) -> None:

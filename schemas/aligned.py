@@ -38,6 +38,8 @@ ALIGNED_FRAMES = Table(
                "0 from nowhere: they are NULL.", unit="{0-2}", nullable=False, minimum=0, maximum=2),
         Column("face_gap_s", "DOUBLE", "How far apart the frames with a face around the step are: 0 where one stands at it, NULL where face_mask is 0. "
                "A stricter limit than align.max_gap_s needs nothing but a condition on it.", unit="s", minimum=0),
+        Column("au_gap_s", "DOUBLE", "The same of the action units, which an engine may measure in each n-th frame alone: the longest distance between two frames that "
+               "any of the step's is taken from; 0 where all stem from a frame at the step, NULL where there is none.", unit="s", minimum=0),
         Column("voice_valid", "BOOLEAN", "Whether sound was measured in the step; else every voice column is NULL.", nullable=False),
         Column("voice_windows", "SMALLINT", "How many of the sound's 10 ms frames each spectral value of the step is the mean of (1 / align.grid_hz / 10 ms where "
                "all are there); 0 where voice_valid is false.", unit="{windows}", nullable=False, minimum=0),

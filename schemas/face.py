@@ -31,7 +31,7 @@ AU_NAMES: Mapping[str, str] = {
 PRESENCE_ONLY = frozenset({"AU28"})
 """OpenFace gives no intensity for these."""
 
-_UNMEASURED = "NULL where no face was found or the engine could not measure it"
+_UNMEASURED = "NULL where no face was found, or the engine could not measure it or measures each n-th frame alone"
 
 
 def _intensity(unit: str) -> Column:
@@ -56,8 +56,8 @@ def _angle(axis: str, meaning: str) -> Column:
 def _gaze(axis: str, sign: str) -> Column:
     return Column(
         f"gaze_{axis}", "FLOAT", f"Direction of the eyes within the head, {sign}; mean of both eyes: arc sine of the iris centre's offset "
-        "from the middle of the eye corners over an eyeball's radius (0.4 of the eye's width). Not OpenFace's gaze_angle, which adds the "
-        "head's pose. A rough measure with an offset between persons: compare within a person. NULL where the lids are "
+        "from the middle of the eye corners over an eyeball's radius (0.4 of the eye's width); of openface, its gaze vectors turned into the "
+        "head's axes by its pose. Not OpenFace's gaze_angle, which adds the head's pose. A rough measure with an offset between persons: compare within a person. NULL where the lids are "
         "half closed or the head is turned away.",
         unit="rad", minimum=-1.5709, maximum=1.5709,
     )  # fmt: skip
@@ -84,7 +84,7 @@ AU_FRAMES = Table(
         Column("timestamp_s", "DOUBLE", "Presentation time from the start of the recording, as the container has it.", unit="s", nullable=False),
         Column("face_found", "BOOLEAN", "Whether the engine found a face; where not, all measurements are NULL.", nullable=False),
         Column("face_count", "SMALLINT", "Faces in the frame that are at least a given share of the largest one's height; "
-               "counted about once a second, NULL in the frames between.", unit="{face}", minimum=0),
+               "counted about once a second, NULL in the frames between; by MediaPipe where the engine follows one face alone.", unit="{face}", minimum=0),
         Column("face_x", "FLOAT", "Left edge of the landmarks' bounding box, from the left of the frame as shown.", unit="px"),
         Column("face_y", "FLOAT", "Upper edge of the landmarks' bounding box, from the top of the frame as shown.", unit="px"),
         Column("face_w", "FLOAT", "Width of the landmarks' bounding box.", unit="px", minimum=0),
@@ -94,14 +94,14 @@ AU_FRAMES = Table(
         _angle("z", "Head roll; positive when tilted clockwise in the picture (OpenFace's sign)."),
         *_FRAME_QUALITY,
         Column("mouth_open", "FLOAT", "Mouth openness: gap between the inner lips (landmarks 13-14) over the distance between the outer "
-               "eye corners (33-263). NULL where no face was found or the head is turned away.", unit="1", minimum=0),
+               "eye corners (33-263; of openface 62-66 and 36-45, in the picture). NULL where no face was found or the head is turned away.", unit="1", minimum=0),
         _gaze("x", "positive to the right of the picture"),
         _gaze("y", "positive downwards"),
         *(_intensity(unit) for unit in AU_NAMES if unit not in PRESENCE_ONLY),
         *(_presence(unit) for unit in AU_NAMES),
         Column("pspi", "FLOAT", "Prkachin and Solomon Pain Intensity (Pain 2008, 139:267-274): AU04 + max(AU06, AU07) + "
                "max(AU09, AU10) + AU43. An approximation: the intensities come from an engine and no human coder, and AU43, "
-               "0 or 1 in the original, is AU43_r / 5. NULL where any part is.",
+               "0 or 1 in the original, is AU43_r / 5 (of openface, which has no AU43, AU45_r / 5). NULL where any part is.",
                unit="{0-16}", minimum=0, maximum=16),
     ),
     key=("recording", "frame"),
@@ -109,14 +109,14 @@ AU_FRAMES = Table(
     tier=Tier.FEATURE,
 )  # fmt: skip
 
-METHODS = ("blendshape", "geometry", "model", "none")
+METHODS = ("blendshape", "geometry", "blendshape and geometry", "model", "none")
 
 AU_SUPPORT = Table(
     "au_support", "engine and action unit", "How each engine measures each action unit, and what to beware of.",
     (
         Column("engine", "VARCHAR", "The engine's name, as in meta.provenance.", nullable=False),
         Column("action_unit", "VARCHAR", "The action unit, as its columns in au_frames begin.", nullable=False, pattern=r"AU\d{2}"),
-        Column("method", "VARCHAR", "'blendshape': from the engine's expression scores; 'geometry': from distances between landmarks; "
+        Column("method", "VARCHAR", "'blendshape': from the engine's expression scores; 'geometry': from distances between landmarks; 'blendshape and geometry': the greater of both; "
                "'model': a model trained on this action unit; 'none': not measured, so NULL.", nullable=False, allowed=METHODS),
         Column("source", "VARCHAR", "The formula of the intensity (0-5), by the engine's own names, or the paper of the model.", nullable=False),
         Column("caveat", "VARCHAR", "What to beware of when using it.", nullable=False),

@@ -95,6 +95,10 @@ _ALL = (
     Fault("NO_FACE", _F, "no face in any frame", "look at the framing"),
     Fault("LOW_FACE_COVERAGE", _F, "a face in too few frames", "look at the framing"),
     Fault("MULTI_PERSON", _Q, "a second person is in the picture", "have it cut; a third person's data may not be processed"),
+    # what a face engine needs besides the recording
+    Fault("ENGINE_INPUT_MISSING", _D, "the face engine's file for this recording is not there yet", "put it into face.openface.csv_folder: the next run looks again"),
+    Fault("ENGINE_INPUT_UNFIT", _D, "the face engine's file is malformed, or does not fit the video", "make it anew from this very recording: the next run looks again"),
+    Fault("ENGINE_FAILED", _Q, "the face engine's program failed on it", "see what it said, mend the program, then release"),
     Fault("CLOCK_SKEW", _F, "recorded after it was delivered: the device's clock is off", "check the device's clock"),
     # identity of deliveries
     Fault("DUPLICATE", Effect.DUPLICATE, "the same bytes were delivered before", "nothing: there is one recording"),

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from pipelines.vault_key import KEY_FILE_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 from tests.pipelines.landing_factory import Hospital, LightStudy
 
 ROOT = Path(__file__).parents[1]
+
+# Those of the extra `pyfeat` (torch and 7 GB) run where it is installed: `make test-pyfeat`.
+collect_ignore = [] if find_spec("feat") else ["pyfeat"]
 
 # The same examples on every machine, however busy it is.
 settings.register_profile("painlake", derandomize=True, deadline=None, database=None)

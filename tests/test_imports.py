@@ -25,6 +25,9 @@ ONLY = {
     "skimage": {"pipelines/synthetic/"},
     "pympi": {"pipelines/elan.py"},
     "apprise": {"pipelines/notify.py"},
+    "feat": {"pipelines/pyfeat_model.py"},
+    "torch": {"pipelines/pyfeat_model.py"},
+    "skops": {"pipelines/pyfeat_model.py"},
 }  # fmt: skip
 
 SEES_IDS = {
@@ -53,6 +56,9 @@ AT_START_UP = (
     "dvc",
     "av",
     "apprise",
+    "feat",
+    "torch",
+    "skops",
 )
 
 

@@ -10,7 +10,9 @@ from typing import Final
 
 Points = tuple[tuple[float, float], ...]
 
-ACTION_UNITS: Final = ("AU01", "AU02", "AU04", "AU06", "AU07", "AU09", "AU10", "AU12", "AU25", "AU26", "AU43")
+ACTION_UNITS: Final = (
+    "AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12", "AU15", "AU17", "AU20", "AU25", "AU26", "AU43",
+)  # fmt: skip
 """The action units a synthetic face can show, by the numbers of the Facial Action Coding System (Ekman et al. 2002)."""
 
 FACE_CENTRE: Final = (224.0, 118.0)
@@ -108,6 +110,9 @@ BUMPS: Final[Mapping[str, tuple[Bump, ...]]] = {
     ),
     "AU10": _pair((213, 137), (234.5, 138), (9, 6), 0, -3.0),
     "AU12": _pair((202.5, 139.5), (245, 141.5), (11, 9), -4.5, -4.5),
+    "AU15": _pair((203.5, 142), (244, 144), (9, 8), -0.5, 5.0),
+    "AU17": (Bump(223.5, 162, 16, 10, 0, -5.0), Bump(223.5, 149, 9, 5, 0, -2.0)),
+    "AU20": _pair((203, 141), (244.5, 143), (12, 9), -6.0, 1.5),
 }  # fmt: skip
 """The unit movement of each action unit at full intensity; lids, lips and jaw are moved by `pipelines.synthetic.warp`."""
 

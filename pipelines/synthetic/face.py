@@ -78,7 +78,7 @@ class FaceModel:
         closed = min(1.0, expression.get("AU43", 0.0) + 0.12 * expression.get("AU07", 0.0))
         tightened = min(1.0, 0.35 * expression.get("AU07", 0.0) + 0.12 * expression.get("AU06", 0.0))
         for eye in self._eyes:
-            eye.draw(self._photograph, drawn, closed, tightened)
+            eye.draw(self._photograph, drawn, closed, tightened, expression.get("AU05", 0.0))
         self._mouth.draw(self._photograph, drawn, expression)
 
         moved = self._person + self._moved_head(head)

@@ -82,14 +82,23 @@ def film(take: Take) -> Filmed:
     """
     rng = np.random.default_rng([take.seed, 3])
     frames = round(take.seconds * FPS)
-    samples, tasks = _soundtrack(take, rng, round(frames / FPS * SAMPLE_RATE_HZ))
+    samples, tasks = soundtrack(take, rng, round(frames / FPS * SAMPLE_RATE_HZ))
     times_s = np.arange(frames) / FPS
-    played = course(rng, times_s=times_s, pain=take.pain, from_s=tasks[1].start_s, loudness=_loudness(samples, frames))
+    played = course(rng, times_s=times_s, pain=take.pain, from_s=tasks[1].start_s, loudness=loudness(samples, frames))
     return Filmed(_encode(take, played, samples), tasks)
 
 
-def _soundtrack(take: Take, rng: np.random.Generator, length: int) -> tuple[NDArray[np.float32], tuple[Task, Task]]:
-    """The reading sentence, a pause, and as many sentences of free speech as there is time for."""
+def soundtrack(take: Take, rng: np.random.Generator, length: int) -> tuple[NDArray[np.float32], tuple[Task, Task]]:
+    """The reading sentence, a pause, and as many sentences of free speech as there is time for.
+
+    Args:
+        take: whose voice, which language, and what about.
+        rng: decides the order of sentences, the level and the room's noise.
+        length: in samples at `SAMPLE_RATE_HZ`.
+
+    Returns:
+        Mono samples, shape (length,), and when what is spoken.
+    """
     about = list((ABOUT_PAIN if take.pain > 0 else ABOUT_THE_DAY)[take.language])
     rng.shuffle(about)
     enough = 1 + round(length * (1 - _READING_SHARE) / SAMPLE_RATE_HZ / _SENTENCE_S)
@@ -125,8 +134,8 @@ def _faded(speech: NDArray[np.float32], *, cut: bool) -> NDArray[np.float32]:
     return np.concatenate((speech[:-fade], speech[-fade:] * np.linspace(1, 0, fade, dtype=np.float32)))
 
 
-def _loudness(samples: NDArray[np.float32], frames: int) -> NDArray[np.float64]:
-    """The speech's envelope at each frame, 0 to 1: how far the jaw follows it."""
+def loudness(samples: NDArray[np.float32], frames: int) -> NDArray[np.float64]:
+    """The speech's envelope at each of some frames that share the sound evenly, 0 to 1: how far the jaw follows it."""
     power = np.array([float(np.mean(part.astype(np.float64) ** 2)) for part in np.array_split(samples, frames)])
     envelope = np.convolve(np.sqrt(power), (0.25, 0.5, 0.25), mode="same")
     return np.asarray(np.clip(envelope / max(float(np.percentile(envelope, 95)), 1e-6), 0, 1) ** 0.8)

@@ -31,6 +31,8 @@ _JAW_DROP_PX: Final = 10.0
 _LIPS_PART_PX: Final = 3.5
 _UPPER_LIP_RAISE_PX: Final = 2.5
 _LID_OVERLAP_PX: Final = 1.2
+_LID_RAISE: Final = 0.45
+"""How much higher a widened eye is, as a share of its opening."""
 _LIPS_MEET: Final = 0.5
 """Where closed lips meet, as a share of the photograph's open mouth from the upper lip on."""
 
@@ -88,7 +90,7 @@ class EyeSeam:
         self._lower = _curve(eye.lower, self._window.x[0])
         self._brow_y, self._cheek_y = eye.brow_y, eye.cheek_y
 
-    def draw(self, source: Image, target: Image, closed: float, tightened: float) -> None:
+    def draw(self, source: Image, target: Image, closed: float, tightened: float, widened: float = 0.0) -> None:
         """Redraw the eye in `target` from `source`, both the whole enlarged photograph.
 
         Args:
@@ -96,6 +98,7 @@ class EyeSeam:
             target: changed in place.
             closed: 0 open as in the photograph, 1 closed.
             tightened: how much of the opening the lower lid covers, 0 to 1.
+            widened: how far the upper lid is drawn up, 0 to 1; the eye is stretched, since nothing is behind the lid.
         """
         window, opening = self._window, self._lower - self._upper
         y = window.y
@@ -103,6 +106,7 @@ class EyeSeam:
         overlap = np.float32(_LID_OVERLAP_PX * closed) * np.clip(opening / 3, 0, 1)
         low_edge: FloatArray = self._lower - np.float32(tightened) * opening
         top_edge: FloatArray = np.minimum(self._upper + np.float32(closed) * (opening + overlap), low_edge + overlap)
+        top_edge = top_edge - np.float32(_LID_RAISE * widened) * opening
         # The lid slides down as a whole: most of the stretch lies high, under the brow, where skin is smooth.
         fall = top_edge - self._upper
         lid = y - fall * _ease((y - self._brow_y) / (top_edge - self._brow_y))
@@ -110,6 +114,9 @@ class EyeSeam:
         from_y = np.where(
             y < top_edge, np.minimum(lid, self._upper - np.float32(0.3)), np.where(y > low_edge, below, y)
         )
+        if widened:
+            wide = (low_edge - y) / np.maximum(low_edge - top_edge, np.float32(0.1))
+            from_y = np.where((y >= top_edge) & (y <= low_edge), low_edge - wide * opening, from_y)
         _redraw(source, target, window, from_y)
 
 

@@ -41,3 +41,14 @@ def test_what_to_export_and_whither_must_be_told(
     assert done.exit_code == 2
     assert done.stderr == "painlake: name a recording and a file, or --all and a folder\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_films_of_patients_leave_the_study_only_where_somebody_says_yes(
+    published: PublishedStudy, tmp_path: Path
+) -> None:
+    refused = painlake(published, "export", "films", tmp_path / "films")
+    assert refused.exit_code == 2
+    assert "the films show patients, unencrypted: say --yes" in refused.stderr
+    asked = painlake(published, "export", "films", tmp_path / "films", "--yes")
+    assert "set face.openface.csv_folder" in asked.stderr
+    assert not (tmp_path / "films").exists()

@@ -8,11 +8,12 @@ import pytest
 import yaml
 from prefect.utilities.importtools import import_object
 
-from flows.backfill import Reason, StageName
+from flows.backfill import EngineName, Reason, StageName
 from flows.deployments import POOL, deployments_of
 from flows.environment import note_server, settings_for, traces_elsewhere
 from flows.leftover import FLOWS
 from pipelines.backfill import REASONS
+from pipelines.params_face import FACE_ENGINES
 from pipelines.params_night import NightParams
 from pipelines.stages import MEDIA_STAGES
 from tests.pipelines.landing_factory import LightStudy
@@ -75,6 +76,7 @@ def _is_bound(field: dict[str, Any]) -> bool:
 def test_what_the_forms_offer_is_what_there_is() -> None:
     assert get_args(StageName) == tuple(stage.name for stage in MEDIA_STAGES)
     assert get_args(Reason) == REASONS
+    assert set(FACE_ENGINES) <= set(get_args(EngineName))
 
 
 def test_erase_and_verify_are_told_nobody(study: LightStudy) -> None:

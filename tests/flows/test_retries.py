@@ -6,8 +6,9 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -70,36 +71,43 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def tries(prefect: dict[str, str], task: str) -> list[int]:
-    """How often each task of that name was run."""
-    with closing(sqlite3.connect(Path(prefect["PREFECT_HOME"]) / "prefect.db")) as database:
-        found = database.execute("SELECT run_count FROM task_run WHERE name LIKE ? ORDER BY created", (f"{task}%",))
-        return [count for (count,) in found.fetchall()]
+class Prefect(NamedTuple):
+    """The session's server, which others have run flows on before."""
+
+    environment: dict[str, str]
+    begun: str
+
+    def tries(self, task: str) -> list[int]:
+        """How often each task of that name was run since these tests began."""
+        sql = "SELECT run_count FROM task_run WHERE name LIKE ? AND created >= ? ORDER BY created"
+        with closing(sqlite3.connect(Path(self.environment["PREFECT_HOME"]) / "prefect.db")) as database:
+            return [count for (count,) in database.execute(sql, (f"{task}%", self.begun)).fetchall()]
 
 
-def test_a_share_that_comes_back_costs_tries_alone_and_a_broken_file_none(
-    study: Path, prefect_server: dict[str, str]
-) -> None:
+@pytest.fixture(scope="module")
+def prefect(prefect_server: dict[str, str]) -> Prefect:
+    return Prefect(prefect_server, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+
+
+def test_a_share_that_comes_back_costs_tries_alone_and_a_broken_file_none(study: Path, prefect: Prefect) -> None:
     film = film_face(seed=1)
     deliver(study / "landing", Delivery("PT-1", "V1", "first.mp4", film))
     deliver(study / "landing", Delivery("PT-2", "V1", "cut.mp4", film[: len(film) // 2]))
-    said = night(study, 2, prefect_server)
+    said = night(study, 2, prefect.environment)
     assert (said["outcome"], said["failures"]) == ("published", [])
     state = status(study)
     assert (state["published"], state["quarantined"]) == (1, 1)
-    assert tries(prefect_server, "land") == [3]
-    assert tries(prefect_server, "pseudonymise") == [1, 1]
+    assert prefect.tries("land") == [3]
+    assert prefect.tries("pseudonymise") == [1, 1]
 
 
-def test_a_share_that_stays_away_leaves_its_deliveries_to_the_next_run(
-    study: Path, prefect_server: dict[str, str]
-) -> None:
+def test_a_share_that_stays_away_leaves_its_deliveries_to_the_next_run(study: Path, prefect: Prefect) -> None:
     deliver(study / "landing", Delivery("PT-2", "V2", "second.mp4", film_face(seed=2)))
-    said = night(study, 1000, prefect_server)
+    said = night(study, 1000, prefect.environment)
     assert [line.split(":")[0] for line in said["failures"]] == ["1 deliveries could not be read"]
     state = status(study)
     assert (state["deferred"], state["reasons"]["STORAGE_UNAVAILABLE"], state["balanced"]) == (1, 1, True)
-    assert tries(prefect_server, "land")[-1] == 4
-    night(study, 0, prefect_server)
+    assert prefect.tries("land")[-1] == 4
+    night(study, 0, prefect.environment)
     state = status(study)
     assert (state["published"], state["deferred"], state["version"]) == (2, 0, "v0002")

@@ -189,12 +189,15 @@ class Books:
             assert hashlib.sha256(kept[1]).hexdigest() == row.sha256, f"other bytes are kept of {row}"
             assert self.vault.digest("name", kept[0]) == row.name_digest
         known = {row.delivery: row for row in self.rows}
+        of_rows = set(self.places.values())
         for path in self.study.quarantine.glob("*.age"):
             of = path.stem.removesuffix("-rows")
-            if not self.mortal.killed:
-                assert of in known, f"{path.name} is of no row"
-                assert known[of].fate != Fate.ERASED
-                assert "ERASED_SUBJECT" not in known[of].codes
+            if self.mortal.killed or (path.stem != of and of in of_rows):
+                # A run that is killed between has entered a table's rows and not yet the table.
+                continue
+            assert of in known, f"{path.name} is of no row"
+            assert known[of].fate != Fate.ERASED
+            assert "ERASED_SUBJECT" not in known[of].codes
 
     def _refused_rows(self) -> None:
         """Each quarantined row of a table is kept, in the sealed copy of the delivery that the ledger names."""

@@ -14,7 +14,7 @@ AT_REST = {
     33: (-4.4, -2.6, 0), 263: (4.4, -2.6, 0), 101: (-3.1, 0.3, -1.5), 330: (3.1, 0.3, -1.5), 1: (0, 1.2, -5.6),
     4: (0, 0.5, -5.7), 2: (0, 2.2, -4.4), 6: (0, -2.4, -4.5), 129: (-1.7, 1.1, -3.0), 358: (1.7, 1.1, -3.0),
     13: (0, 4.0, -4.4), 14: (0, 4.1, -4.4), 133: (-1.8, -2.4, -1.0), 362: (1.8, -2.4, -1.0), 468: (-3.1, -2.6, -0.8),
-    473: (3.1, -2.6, -0.8),
+    473: (3.1, -2.6, -0.8), 66: (-2.8, -5.3, -2.2), 296: (2.8, -5.3, -2.2), 168: (0, -3.2, -3.7), 0: (0, 3.4, -4.5),
 }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_one_side_alone_counts_half() -> None:
 
 
 def test_a_lip_raised_by_a_smile_alone_is_no_upper_lip_raiser() -> None:
-    assert measure(both("mouthSmile", 0.9) | both("mouthUpperUp", 0.5))["AU10"] == 0
+    assert measure(both("mouthSmile", 0.9) | both("mouthUpperUp", 0.5))["AU10"] < 0.01
 
 
 def test_closing_lids_are_no_lid_tightener() -> None:
@@ -100,6 +100,18 @@ def test_a_smile_flattens_the_nose_and_is_no_nose_wrinkler() -> None:
     assert measure(both("mouthSmile", 0.9), up)["AU09"] <= measure()["AU09"]
 
 
+def test_a_brow_nearer_the_eye_is_a_brow_lowerer_though_no_score_says_so() -> None:
+    lowered = {66: (0.0, 1.0, 0.0), 296: (0.0, 1.0, 0.0)}
+    assert measure(moved_by=lowered)["AU04"] > measure()["AU04"] + 2
+    assert measure(both("browDown", 0.6), lowered)["AU04"] == pytest.approx(measure(both("browDown", 0.6))["AU04"])
+
+
+def test_a_lip_nearer_the_nose_root_is_an_upper_lip_raiser_unless_a_smile_lifts_it() -> None:
+    up = {0: (0.0, -1.0, 0.0)}
+    assert measure(moved_by=up)["AU10"] > measure()["AU10"] + 1
+    assert measure(both("mouthSmile", 0.9), up)["AU10"] < measure(moved_by=up)["AU10"] - 0.5
+
+
 def test_lips_apart_are_parted_lips() -> None:
     assert measure()["AU25"] == 0
     assert 2 < measure(moved_by={14: (0, 1.5, 0)})["AU25"] < 4
@@ -110,13 +122,20 @@ def test_size_and_place_in_the_frame_do_not_matter() -> None:
     points = np.array([[AT_REST[number] for number in LANDMARKS]], dtype=np.float64)
     here = intensities(scores, points, np.zeros((1, 3)), np.array([True]))
     there = intensities(scores, points * 30 + 200, np.zeros((1, 3)), np.array([True]))
-    for unit in ("AU06", "AU09", "AU25"):
+    for unit in ("AU04", "AU06", "AU09", "AU10", "AU25"):
         assert there[unit] == pytest.approx(here[unit])
 
 
 def test_geometry_is_missing_where_the_head_is_turned_away() -> None:
     found = measure(both("mouthSmile", 0.8), facing=False)
     assert {unit for unit, value in found.items() if np.isnan(value)} == {"AU06", "AU09", "AU25"}
+
+
+def test_what_scores_tell_too_is_theirs_alone_where_the_head_is_turned_away() -> None:
+    moved: dict[int, tuple[float, float, float]] = {66: (0, 1, 0), 296: (0, 1, 0), 0: (0, -1, 0)}
+    found = measure(both("browDown", 0.1), moved, facing=False)
+    assert found["AU04"] == pytest.approx(5 * (0.1 - 0.03) / 0.57)
+    assert found["AU10"] == 0
 
 
 def test_the_pain_score_is_that_of_prkachin_and_solomon() -> None:
@@ -145,12 +164,14 @@ def test_support_names_a_method_formula_and_caveat_for_every_unit() -> None:
     rows = support()
     assert rows["action_unit"].to_list() == list(AU_NAMES)
     assert AU_SUPPORT.conform(rows).equals(rows)
-    geometric = rows.filter(rows["method"] == "geometry")["action_unit"].to_list()
-    assert geometric == ["AU06", "AU09", "AU25"]
+    methods = {method: group["action_unit"].to_list() for (method,), group in rows.group_by("method")}
+    assert methods["geometry"] == ["AU06", "AU09", "AU25"]
+    assert methods["blendshape and geometry"] == ["AU04", "AU10"]
     assert all(len(text) > 10 for text in [*rows["source"], *rows["caveat"]])
 
 
 def test_support_states_the_formula_that_is_computed() -> None:
     source = dict(support().select("action_unit", "source").iter_rows())
-    assert source["AU04"] == "5 clip((mean(browDownLeft, browDownRight) - 0.03) / 0.57, 0, 1)"
+    assert "5 clip((mean(browDownLeft, browDownRight) - 0.03) / 0.57, 0, 1)" in source["AU04"]
+    assert source["AU05"] == "5 clip((mean(eyeWideLeft, eyeWideRight) - 0.03) / 0.47, 0, 1)"
     assert measure(both("browDown", 0.4))["AU04"] == pytest.approx(5 * (0.4 - 0.03) / 0.57)

@@ -129,6 +129,25 @@ def test_the_mask_tells_measured_from_interpolated_from_missing() -> None:
     assert steps(table, "face_gap_s")[6:] == [*[None] * 5, 0.0]
 
 
+def test_action_units_of_each_second_frame_are_interpolated_and_say_so() -> None:
+    face = face_of([i * 0.04 for i in range(5)], [float(i) for i in range(5)])
+    passed_over = pl.col("frame") % 2 == 1
+    face = face.with_columns(
+        pl.when(~passed_over).then(name).cast(AU_FRAMES.polars_schema()[name]).alias(name)
+        for name in (*INTERPOLATED, *NEAREST)
+        if not name.startswith("pose")
+    )
+    table = align(face, voice_of([]), recording(), PARAMS)
+    assert steps(table, "AU04_r") == pytest.approx([0.0, 1.0, 2.0, 3.0, 4.0])
+    assert steps(table, "face_mask") == [2] * 5
+    assert steps(table, "au_gap_s") == pytest.approx([0.0, 0.08, 0.0, 0.08, 0.0])
+
+
+def test_without_action_units_there_is_no_gap_between_them() -> None:
+    face = face_of([0.0, 0.04], [1.0, 1.0]).with_columns(pl.lit(None).alias(n) for n in (*INTERPOLATED, *NEAREST))
+    assert steps(align(face, voice_of([]), recording(), PARAMS), "au_gap_s") == [None, None]
+
+
 def test_how_many_windows_a_voice_value_is_the_mean_of_is_told() -> None:
     table = align(face_of([], []), voice_of([1.0] * 21), recording(), PARAMS)
     # The first window is centred at 10 ms: of the step around 0 only half is there; the last one, at 210 ms, at 200.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.au_events import Events, events, track
+from pipelines.au_events import Events, events, telling, track
 from pipelines.params_publish import EventParams
 
 Values = NDArray[np.float64]
@@ -43,6 +43,30 @@ def test_a_frame_that_was_not_measured_ends_an_event_and_marks_it() -> None:
     found = cut([0, 2, 2, NAN, 0.9, 0.9, 2, 2, 0])
     assert spans(found) == [(1, 1, 2), (6, 6, 7)]
     assert found.censored.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+def test_frames_that_an_engine_passes_over_neither_end_an_event_nor_count(every: int) -> None:
+    whole = np.repeat([0.0, 2.0, 0.0], 30)
+    values = np.where(np.arange(90) % every == 0, whole, NAN)
+    kept = telling(values, np.ones(90, dtype=bool))
+    frames = track(np.zeros(len(kept), dtype=np.int64), kept.astype(np.float64) * 0.04, 0.2)
+    found = events("AU04", values[kept], frames, PARAMS)
+    assert found.durations_s == pytest.approx([1.2])
+    assert not found.censored.any()
+
+
+def test_an_unusable_frame_among_those_passed_over_ends_an_event() -> None:
+    values = np.array([0.0, NAN, 2.0, NAN, NAN, NAN, 2.0, NAN, 0.0])
+    usable = np.ones(9, dtype=bool)
+    usable[4] = False
+    kept = telling(values, usable)
+    assert kept.tolist() == [0, 2, 4, 6, 8]
+    found = events(
+        "AU04", values[kept], track(np.zeros(5, dtype=np.int64), kept.astype(np.float64) * 0.04, 0.2), PARAMS
+    )
+    assert spans(found) == [(1, 1, 1), (3, 3, 3)]
+    assert found.censored.all()
 
 
 def test_events_at_the_edges_may_have_lasted_longer() -> None:

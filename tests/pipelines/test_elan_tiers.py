@@ -91,6 +91,14 @@ def test_nothing_is_marked_across_frames_that_are_missing(warehouse: duckdb.Duck
     assert [(round(each.start_s, 2), round(each.end_s, 2)) for each in pain.intervals] == [(0.0, 0.4), (1.2, 1.6)]
 
 
+def test_frames_that_an_engine_passes_over_do_not_cut_pain_into_pieces(warehouse: duckdb.DuckDBPyConnection) -> None:
+    rows = faces("pspi", [0.0] * 10 + [4.0] * 10 + [0.0] * 10)
+    rows = [row | ({"pspi": None} if n % 2 else {}) for n, row in enumerate(rows)]
+    insert(warehouse, AU_FRAMES, rows)
+    (pain,) = next(tier for tier in tiers_of(warehouse, RECORDING, 2.0) if tier.kind == "pain").intervals
+    assert (pain.start_s, pain.end_s) == pytest.approx((0.4, 0.8))
+
+
 def test_speech_is_where_there_is_voice_with_short_closures_bridged(warehouse: duckdb.DuckDBPyConnection) -> None:
     voiced = [*[20.0] * 30, *[None] * 10, *[20.0] * 30, *[None] * 60, *[20.0] * 30]
     insert(warehouse, VOICE_FRAMES, [{"frame": n, "timestamp_s": n / 100, F0: v} for n, v in enumerate(voiced)])

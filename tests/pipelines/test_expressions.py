@@ -26,6 +26,13 @@ def _spoilt(measure: str, bad: float) -> Callable[[int], Row]:
     return lambda n: {"AU06_r": 2.0} | ({measure: bad, "AU06_r": 5.0} if n % 2 else {})
 
 
+def _moving(every: int) -> Callable[[int], Row]:
+    """A brow lowered in frames 90 to 119, and the pain of it, as an engine has them that measures each n-th frame."""
+    shown: Callable[[int], Row] = lambda n: {"AU04_r": 3.0, "pspi": 6.0} if 90 <= n < 120 else {}  # noqa: E731 - the others are lambdas too
+    unseen = {name: None for name in AT_REST if name not in {"AU45_r", "AU45_c"}}
+    return lambda n: shown(n) if n % every == 0 else unseen
+
+
 BAD = [
     ("face_size", 0.05), ("pose_Rx", -0.7), ("pose_Ry", 0.7), ("face_brightness", 20.0), ("face_brightness", 250.0),
     ("face_sharpness", 0.001), ("face_speed", 9.0), ("face_outside", 0.5),
@@ -47,11 +54,14 @@ ROWS: dict[str, tuple[Callable[[int], Row], ...]] = {
     "calibrated": (
         lambda n: {"AU06_r": 1.0 if n < 75 else (3.0 if n % 2 else 0.5), "AU09_r": None if n > 150 else 0.0},
     ),
+    "blinks for closed eyes": (lambda n: {"AU43_r": None, "AU45_r": 0.0 if n < 75 else 2.5},),
     "events": (lambda n: {"AU04_r": {79: 0.9, 80: 1.2, 81: 3.0, 82: 0.8}.get(n, 0.0)},),
     "blinks": (lambda n: {"AU45_r": 4.0 if n % 50 in {10, 11, 12, 13} else 0.0, "face_found": n < 150},),
     "pain": (lambda n: {"pspi": None if n >= 175 else (6.0 if n >= 125 else 1.0)},),
     "head": (lambda n: {"pose_Ry": n * 0.001, "pose_Rz": 0.0, "mouth_open": 0.1},),
     "together": (lambda n: {"AU04_r": 2.0 if n < 100 else 0.0, "AU07_r": 2.0 if n >= 50 else 0.0},),
+    "in every frame": (_moving(1),),
+    "in each third frame": (_moving(3),),
     "no frames": (lambda _: {},),
     **{f"{measure} {bad}": (_spoilt(measure, bad),) for measure, bad in BAD},
 }
@@ -220,11 +230,31 @@ def test_calibrated_values_stand_beside_raw_ones_and_do_not_fall_below_zero(ask:
     assert ask(sql) == [(0.0, 0.0, 0.0), (2.0, None, None)]
 
 
+def test_where_closed_eyes_are_not_measured_the_calibrated_pain_score_has_blinks_in_their_place(ask: Asks) -> None:
+    sql = f"SELECT AU43_cal, pspi_cal FROM au_frames_calibrated WHERE recording = '{recording('blinks for closed eyes')}' AND frame IN (10, 100) ORDER BY frame"  # noqa: S608 - of this file
+    assert ask(sql) == [(None, 0.0), (None, 0.5)]
+
+
 def test_events_have_their_task_peak_and_length(ask: Asks, ask_otherwise: Asks) -> None:
     sql = f"SELECT * EXCLUDE recording FROM au_events WHERE recording = '{recording('events')}'"  # noqa: S608 - of this file
     (row,) = ask(sql)
     assert row == ("free_speech", "AU04", 3.2, 3.24, pytest.approx(3.32), pytest.approx(0.12), 3.0, False)
     assert ask_otherwise(sql) == []
+
+
+def test_an_engine_that_measures_each_third_frame_finds_the_same_events_and_times(ask: Asks) -> None:
+    sql = "SELECT * EXCLUDE recording FROM au_events WHERE recording = '{}'"
+    (often,) = ask(sql.format(recording("in every frame")))
+    assert often == ("free_speech", "AU04", 3.6, 3.6, pytest.approx(4.8), pytest.approx(1.2), 3.0, False)
+    assert ask(sql.format(recording("in each third frame"))) == [pytest.approx(often)]
+    columns = (
+        "pspi_valid_s, pspi_above_share, pspi_area, pspi_mean, AU04_r_mean, AU04_c_share, usable_share, blinks_per_min"
+    )
+    assert summary(ask, "in every frame", columns, "reading") == pytest.approx((3.0, 0, 0, 0, 0, 0, 1.0, 0))
+    expected = (5.0, 0.24, 7.2, 1.44, 0.72, 0.24, 1.0, 0)
+    assert summary(ask, "in every frame", columns, "free_speech") == pytest.approx(expected)
+    # One of 42 measured frames more or less at the edges.
+    assert summary(ask, "in each third frame", columns, "free_speech") == pytest.approx(expected, rel=0.025)
 
 
 def test_blinks_are_counted_a_minute_of_usable_frames(ask: Asks) -> None:

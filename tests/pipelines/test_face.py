@@ -319,3 +319,15 @@ def test_a_mirrored_face_looks_and_turns_to_the_other_side(at_rest: Image) -> No
     )
     assert mirrored == pytest.approx((-seen[0], seen[1], -seen[2]), abs=0.05)
     assert abs(seen[0]) > 0.05, "this person looks to one side, else it proves nothing"
+
+
+def test_a_woman_who_weeps_lowers_her_brow_and_raises_her_lip_and_one_who_looks_up_or_laughs_keeps_her_brow() -> None:
+    frames = measure_face(real("woman_distress.mp4"), RECORDING, PARAMS)
+    calm, weeping, pleading, laughing = frames[:25], frames[50:150], frames[170:200], frames[280:400]
+
+    def mean(part: pl.DataFrame, unit: str) -> float:
+        return float(np.nanmean(part[unit].cast(pl.Float64).fill_null(float("nan")).to_numpy()))
+
+    assert mean(weeping, "AU04_r") > max(mean(part, "AU04_r") for part in (calm, pleading, laughing)) + 1
+    assert mean(weeping, "AU10_r") > max(mean(part, "AU10_r") for part in (calm, pleading)) + 1
+    assert mean(weeping, "pspi") > mean(laughing, "pspi") + 1

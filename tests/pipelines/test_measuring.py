@@ -129,3 +129,25 @@ def test_a_published_recording_stays_until_a_person_decides(
     assert study.entry(PATH).fate is Fate.PUBLISHED
     assert bench.recordings() == [recording]
     assert bench.failures == [f"{recording.recording}: MULTI_PERSON"]
+
+
+@pytest.mark.parametrize("emptied", [False, True], ids=["landing as it was", "landing emptied"])
+def test_what_waits_for_its_engines_file_is_tried_again_each_night_wherever_its_bytes_are(
+    study: LightStudy, hospital: Hospital, bench: Measuring, *, emptied: bool
+) -> None:
+    hospital.admit()
+    hospital.film(small_mp4())
+    accepted, recording = brought_in(study, bench)
+    missing = Rejection("ENGINE_INPUT_MISSING", f"no {recording.recording}.csv")
+    assert not bench.measure("quality", recording, accepted, workers(raises=missing))
+    entry = study.entry(PATH)
+    assert (entry.fate, entry.codes) == (Fate.DEFERRED, ("ENGINE_INPUT_MISSING",))
+    assert bench.recordings() == []
+    assert bench.failures == []
+    if emptied:
+        (hospital.folder / PATH).unlink()
+        (hospital.folder / PATH).with_suffix(".json").unlink()
+    _, again = brought_in(study, bench)
+    # The same name, so that its file can be made under it.
+    assert again == recording
+    assert study.entry(PATH).codes == ("AWAITING_PUBLICATION",)

@@ -10,7 +10,7 @@ from pipelines.ledger_counts import counts
 from pipelines.params import LandParams, Params
 from pipelines.pseudonymise import open_recording
 from pipelines.set_aside import keep_bytes, set_aside, take_out
-from pipelines.unsettled import settle
+from pipelines.unsettled import drop_unknown, settle
 from schemas.faults import Fate
 from tests.pipelines.landing_factory import ID, NAME, NOW, Hospital, LightStudy, small_mp4
 
@@ -218,3 +218,23 @@ def test_settling_twice_changes_nothing(study: LightStudy, hospital: Hospital, d
     before = study.ledger.deliveries()
     settle(study.desk, study.look())
     assert study.ledger.deliveries() == before
+
+
+def test_a_copy_of_what_a_killed_run_never_entered_goes_and_all_others_stay(
+    study: LightStudy, hospital: Hospital
+) -> None:
+    hospital.admit()
+    hospital.table(
+        "clinical", {"participant_id": "PT-nobody", "observed_at": "2026-03-15T09:30:00+01:00", "nrs_now": "3"}
+    )
+    hospital.film(b"", sidecar={"participant_id": ID})
+    study.land()
+    kept = {path.name for path in study.quarantine.folder.glob("*.age")}
+    (of_rows,) = (name for name in kept if name.endswith("-rows.age"))
+    assert len(kept) >= 2
+    for name in ("KILLEDKILLED", "KILLEDKILLED-rows"):
+        study.quarantine.keep(name, "clinical.csv", b"what the hospital has replaced since")
+    # Its rows were entered and the table itself was not, when the run was killed.
+    study.ledger.forget(of_rows.removesuffix("-rows.age"))
+    drop_unknown(study.desk)
+    assert {path.name for path in study.quarantine.folder.glob("*.age")} == kept

@@ -34,7 +34,7 @@ class Seen:
         sides = [self.blendshapes[key] for key in (name, f"{name}Left", f"{name}Right") if key in self.blendshapes]
         return float(np.mean(sides))
 
-    def distance(self, one: tuple[int, int], other: tuple[int, int]) -> float:
+    def distance(self, one: tuple[int, ...], other: tuple[int, ...]) -> float:
         """The mean distance of two landmarks on both sides, in inter-ocular distances."""
         right, left = self.points[list(OUTER_EYE_CORNERS)]
         apart = np.linalg.norm(self.points[list(one)] - self.points[list(other)], axis=1)
@@ -119,6 +119,23 @@ def test_parted_lips_are_apart_and_the_jaw_stays(person: FaceModel, at_rest: See
     parted = look(person.render({"AU25": 1.0}))
     assert parted.distance(*inner_lips) > at_rest.distance(*inner_lips) + 0.015
     assert parted.distance(chin, nose) == pytest.approx(at_rest.distance(chin, nose), abs=0.05)
+
+
+def test_a_raised_upper_lid_widens_the_eye(person: FaceModel, at_rest: Seen, look: Look) -> None:
+    wide = look(person.render({"AU05": 1.0}))
+    assert wide.distance(UPPER_LIDS, LOWER_LIDS) > 1.1 * at_rest.distance(UPPER_LIDS, LOWER_LIDS)
+
+
+def test_lip_corners_go_down_or_apart_and_the_chin_comes_up(person: FaceModel, at_rest: Seen, look: Look) -> None:
+    lowered, stretched = look(person.render({"AU15": 1.0})), look(person.render({"AU20": 1.0}))
+    across = ((MOUTH_CORNERS[0],), (MOUTH_CORNERS[1],))
+    assert (
+        lowered.distance(MOUTH_CORNERS, OUTER_EYE_CORNERS) > at_rest.distance(MOUTH_CORNERS, OUTER_EYE_CORNERS) + 0.02
+    )
+    assert stretched.distance(*across) > at_rest.distance(*across) + 0.05
+    assert (
+        look(person.render({"AU17": 1.0})).blendshape("mouthShrugLower") > at_rest.blendshape("mouthShrugLower") + 0.2
+    )
 
 
 @pytest.mark.parametrize("unit", ["AU04", "AU26", "AU43"])
