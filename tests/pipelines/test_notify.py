@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import Any
 
@@ -94,6 +95,41 @@ def test_apprise_tells_by_its_own_addresses(receiver: Receiver, monkeypatch: pyt
     assert receiver.got[0]["title"] == "PainLake night: failed (FAILED)"
     assert receiver.got[0]["type"] == "failure"
     assert PSEUDONYM not in json.dumps(receiver.got)
+
+
+@pytest.fixture
+def post_office() -> Iterator[tuple[int, list[bytes]]]:
+    """A mail server that takes one letter; gives its port and what it was told."""
+    answers = {b"DATA": b"354 go on", b"QUIT": b"221 bye"}
+    told: list[bytes] = []
+
+    class Office(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 here\r\n")
+            inside = False
+            for line in self.rfile:
+                told.append(line)
+                inside = inside and line != b".\r\n"
+                if not inside:
+                    word = line[:4].upper()
+                    self.wfile.write(answers.get(word, b"250 fine") + b"\r\n")
+                    inside = word == b"DATA"
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Office) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], told
+        server.shutdown()
+
+
+def test_apprise_sends_e_mail(post_office: tuple[int, list[bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+    port, told = post_office
+    address = f"mailto://127.0.0.1:{port}?from=night@example.org&to=engineer@example.org&mode=insecure&format=text"
+    monkeypatch.setenv("NIGHT_APPRISE", address)
+    assert notify(night("failed"), NotifyParams(apprise_variable="NIGHT_APPRISE")) == 1
+    letter = b"".join(told)
+    assert b"engineer@example.org" in letter
+    assert b"Subject: PainLake night: failed" in letter
+    assert PSEUDONYM.encode() not in letter
 
 
 @pytest.mark.parametrize(
