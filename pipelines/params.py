@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pipelines.errors import UserError
 from pipelines.params_block import Block
 from pipelines.params_face import FaceParams
+from pipelines.params_night import NightParams
 from pipelines.params_publish import PublishParams
 from schemas.landing import CONSENT_SCOPES
 from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
@@ -241,9 +242,10 @@ class Params(Block):
     version: VersionParams = VersionParams()
     release: ReleaseParams = ReleaseParams()
     erase: EraseParams = EraseParams()
+    night: NightParams = NightParams()
 
 
-_NO_STAGE = ("release", "erase")
+_NO_STAGE = ("release", "erase", "night")
 """Blocks that DVC never asks for; a study made before there was one takes its defaults."""
 
 
