@@ -127,8 +127,8 @@ def _engine_of(stage: MediaStage, params: Params) -> Engine:
 
 @cache
 def params_sha256(block: Block) -> str:
-    """A digest of a block with all its defaults."""
-    return hashlib.sha256(block.model_dump_json().encode()).hexdigest()
+    """A digest of a block with all its defaults, but for what changes nothing."""
+    return hashlib.sha256(block.model_dump_json(exclude=set(block.idle())).encode()).hexdigest()
 
 
 def inputs_digest(
