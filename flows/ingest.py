@@ -18,7 +18,7 @@ from flows.leftover import close_leftover_runs
 from flows.session import Session, current, session_of
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
-from pipelines.errors import PainLakeError, TemporaryError
+from pipelines.errors import PainLakeError, TemporaryError, UserError
 from pipelines.night import Night
 from pipelines.params import ValidateParams
 from pipelines.pool import Workers
@@ -210,6 +210,10 @@ def _pushed(session: Session) -> bool:
     try:
         push.with_options(**_tried_again(session.night))()
     except TemporaryError:
+        return False
+    except UserError as error:
+        # Of the credentials or the settings: it waits for a person, who is told, and the version stands.
+        session.night.failures.append(str(error))
         return False
     return True
 
