@@ -41,6 +41,7 @@ class S3Server:
         ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "metricsPort": self.metrics_port}
         (folder / "users.json").write_text(json.dumps({"identities": [USER], **KMS}), encoding="utf-8")
         self._folder = folder
+        self.pid_file = folder / "pid"
         self._command = [str(WEED), "server", f"-dir={folder}", "-filer", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
                          f"-s3.config={folder / 'users.json'}", "-volume.max=20", "-master.volumeSizeLimitMB=64",
                          *(f"-{name}={number}" for name, number in ports.items())]  # fmt: skip
@@ -57,7 +58,13 @@ class S3Server:
         with (self._folder / "log").open("ab") as log:
             settings = os.environ | {"WEED_S3_SSE_KEK": "5a" * 32}
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=settings)
+        self.pid_file.write_text(str(self._process.pid), encoding="utf-8")
         _make_buckets(self.environment, self._process)
+
+    @property
+    def died(self) -> bool:
+        """Whether it was started and ended since."""
+        return self._process is not None and self._process.poll() is not None
 
     def kill(self) -> None:
         """End it as suddenly as a power cut does."""

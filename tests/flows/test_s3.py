@@ -57,6 +57,14 @@ def test_the_remote_has_the_versions_objects_and_no_identity(study: Path, s3: di
         assert b"PT-1" not in client(s3).get_object(Bucket="backup", Key=key)["Body"].read()
 
 
+def test_the_key_to_the_buckets_is_in_no_file(study: Path, s3: dict[str, str], prefect_server: dict[str, str]) -> None:
+    secret = s3["AWS_SECRET_ACCESS_KEY"].encode()
+    files = [path for root in (study, Path(prefect_server["PREFECT_HOME"])) for path in root.rglob("*")]
+    searched = [path for path in files if path.is_file() and not path.is_symlink()]
+    assert {"painlake.log", "config", "params.yaml", "ledger.sqlite", "prefect.db"} <= {path.name for path in searched}
+    assert [path for path in searched if secret in path.read_bytes()] == []
+
+
 def test_nothing_new_in_the_bucket_is_no_work(study: Path, s3: dict[str, str]) -> None:
     done = painlake("ingest", "--json", "--study", study, env=s3)
     assert json.loads(done.stdout)["outcome"] == "nothing new"

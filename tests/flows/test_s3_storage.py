@@ -159,9 +159,7 @@ def test_an_object_that_changes_in_the_middle_is_never_mixed(s3_here: Any, large
     assert (refused.value.code, refused.value.detail) == ("NOT_STABLE", "it changed while it was read")
 
 
-def test_bytes_that_are_not_those_of_the_checksum_are_unreadable(
-    s3_here: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bytes_that_are_not_those_of_the_checksum_are_unreadable(s3_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     s3_here.put_object(Bucket="hospital", Key="reads/damaged", Body=b"film" * 100)
     from botocore.response import StreamingBody  # noqa: PLC0415 - half a second
 
@@ -204,7 +202,12 @@ def test_a_wrong_key_is_refused_at_once_and_blames_no_delivery(
     s3_here.put_object(Bucket="hospital", Key="keys/a", Body=b"film")
     monkeypatch.setenv(name, value)
     landing = S3Landing("hospital", "keys")
-    for ask in (landing.files, lambda: landing.read("a"), lambda: landing.stamp("a"), S3Objects("backup", "", {}).check):
+    for ask in (
+        landing.files,
+        lambda: landing.read("a"),
+        lambda: landing.stamp("a"),
+        S3Objects("backup", "", {}).check,
+    ):
         with pytest.raises(AccessRefusedError, match="check bucket and credentials") as refused:
             ask()
         assert refused.value.exit_code == 2
