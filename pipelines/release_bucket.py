@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.errors import PainLakeError, UserError
+from pipelines.errors import PainLakeError, TemporaryError, UserError
 from pipelines.faultpoints import fault_point
 from pipelines.in_parallel import in_parallel
 from pipelines.params_s3 import S3Params
@@ -91,8 +91,11 @@ class BucketTarget:
         folder.mkdir(mode=0o700, parents=True)
         with written_there(folder, self.place):
             yield folder
-            with asking(self._called):
-                self._send(release, folder)
+            try:
+                with asking(self._called):
+                    self._send(release, folder)
+            except TemporaryError as error:
+                raise TemporaryError(f"{error}; what is there is no release yet: run the same command again") from error
 
     def _send(self, release: str, folder: Path) -> None:
         bucket, prefix = self._address

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from flows.cli import app
 from pipelines.release_bucket import MANIFEST, UNFINISHED, staging
+from pipelines.release_report import write_texts
 from pipelines.study import Study
 from pipelines.vault import Vault
 from tests.flows.conftest import painlake
@@ -134,15 +135,12 @@ def test_where_another_study_begins_meanwhile_nothing_is_touched(
     published: Study, s3_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study(shutil.copytree(published.root, tmp_path / "study", symlinks=True))
-    from pipelines import release as module  # noqa: PLC0415 - patched here alone
-
-    write_texts = module.write_texts
 
     def meanwhile(*arguments: Any) -> None:
         write_texts(*arguments)
         s3_here.put_object(Bucket="backup", Key=f"raced/{UNFINISHED}", Body=b'{"release": "RSOMEBODYS"}')
 
-    monkeypatch.setattr(module, "write_texts", meanwhile)
+    monkeypatch.setattr("pipelines.release.write_texts", meanwhile)
     done = release(study, "s3://backup/raced")
     assert done.exit_code == 2
     assert set(objects(s3_here, "raced/")) == {UNFINISHED}

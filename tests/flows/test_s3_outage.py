@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
+from pipelines.errors import TemporaryError
 from pipelines.release import release
-from pipelines.release_bucket import MANIFEST
+from pipelines.release_bucket import MANIFEST, UNFINISHED
 from pipelines.s3_write import Target, write_file
 from tests.flows.conftest import painlake, status
 from tests.flows.hospital import Delivery, deliver, film_face, register
@@ -61,9 +63,16 @@ print(json.dumps({**ingest_once(root, Silent()), "killed": sorted(killed)}))
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """Started again two seconds after each death."""
-    server, over = S3Server(tmp_path_factory.mktemp("s3")), Event()
+    server = S3Server(tmp_path_factory.mktemp("s3"))
     server.start()
+    yield server
+    server.kill()
+
+
+@contextmanager
+def kept_alive(server: S3Server) -> Iterator[None]:
+    """Start it again two seconds after each death."""
+    over = Event()
 
     def keep() -> None:
         while not over.wait(0.1):
@@ -73,10 +82,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
     keeper = Thread(target=keep)
     keeper.start()
-    yield server
-    over.set()
-    keeper.join()
-    server.kill()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
 
 
 def test_a_night_through_two_outages_ends_right(
@@ -94,15 +104,16 @@ def test_a_night_through_two_outages_ends_right(
         client(server.environment).put_object(Bucket="hospital", Key=key, Body=body)
     study = tmp_path / "study"
     painlake("init", study, "--landing", "s3://hospital/inbox", "--remote", "s3://backup/dvc", env=server.environment)
-    done = subprocess.run(
-        [sys.executable, "-c", NIGHT, str(study), str(server.pid_file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-        env=os.environ | server.environment | prefect_server,
-        cwd=Path(__file__).parents[2],
-    )
+    with kept_alive(server):
+        done = subprocess.run(
+            [sys.executable, "-c", NIGHT, str(study), str(server.pid_file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+            env=os.environ | server.environment | prefect_server,
+            cwd=Path(__file__).parents[2],
+        )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert (said["killed"], said["failures"], said["version"]) == (["push", "read"], [], 1)
@@ -115,11 +126,12 @@ def test_a_night_through_two_outages_ends_right(
     assert {key: still.get_object(Bucket="hospital", Key=key)["Body"].read() for key in landed} == landed
 
 
-def test_a_release_through_an_outage_is_whole_or_none(
+def test_a_release_that_an_outage_cuts_is_none_until_it_is_made_again(
     server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     study = published_study(tmp_path / "study").study
     written = []
 
@@ -130,8 +142,11 @@ def test_a_release_through_an_outage_is_whole_or_none(
         return write_file(target, key, source, new=new)
 
     monkeypatch.setattr("pipelines.release_bucket.write_file", write_and_kill)
+    with pytest.raises(TemporaryError, match="cannot be reached: .*; what is there is no release yet"):
+        release(study, "partner", "s3://backup/outage")
+    server.start()
+    left = objects(client(server.environment), "outage/")
+    assert UNFINISHED in left
+    assert MANIFEST not in left
     release(study, "partner", "s3://backup/outage")
-    assert len(written) > 5
-    found = objects(client(server.environment), "outage/")
-    assert MANIFEST in found
-    assert_whole(found)
+    assert_whole(objects(client(server.environment), "outage/"))
