@@ -2,9 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from pipelines.errors import UserError
+from pipelines.params import Params
 from tests.flows.conftest import ask, painlake, status
 from tests.flows.hospital import Delivery, deliver, film_face, register
 from tests.flows.s3_server import client
@@ -75,3 +79,17 @@ def test_a_wrong_key_is_one_clear_line(study: Path, s3: dict[str, str]) -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("painlake: the landing zone s3://hospital/inbox/ answers")
     assert "Traceback" not in done.stderr
+
+
+def test_a_remote_that_refuses_the_key_is_told_once_and_the_version_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import ingest  # noqa: PLC0415 - Prefect takes seconds to import
+
+    def refuse() -> None:
+        raise UserError("NOT_BACKED_UP: the remote s3://backup/dvc/ answers AccessDenied")
+
+    night: Any = SimpleNamespace(failures=[], params=Params())
+    session: Any = SimpleNamespace(night=night)
+    monkeypatch.setattr(ingest, "push", SimpleNamespace(with_options=lambda **_: refuse))
+    assert not ingest._pushed(session)
+    assert night.failures == ["NOT_BACKED_UP: the remote s3://backup/dvc/ answers AccessDenied"]
+    assert not ingest._can_pass(None, None, SimpleNamespace(data=UserError("refused")))  # type: ignore[arg-type]  # of a state its data alone is looked at

@@ -142,7 +142,7 @@ def test_a_release_that_an_outage_cuts_is_none_until_it_is_made_again(
         return write_file(target, key, source, new=new)
 
     monkeypatch.setattr("pipelines.release_bucket.write_file", write_and_kill)
-    with pytest.raises(TemporaryError, match="cannot be reached: .*; what is there is no release yet"):
+    with pytest.raises(TemporaryError, match=r"cannot be reached: .*; what is there is no release yet"):
         release(study, "partner", "s3://backup/outage")
     server.start()
     left = objects(client(server.environment), "outage/")
