@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.backup import complete
 from pipelines.errors import AccessRefusedError, PainLakeError, Rejection, UserError
 from pipelines.in_parallel import in_parallel
+from pipelines.repository import Repository
 from pipelines.s3_client import make_client
 from pipelines.s3_write import Target, encryption, unfinished_uploads, write_file
 from pipelines.storage import S3Landing, S3Objects
+from pipelines.study import make_study
 
 MANY = 1_100
 """More than the thousand that S3 lists at once."""
@@ -115,6 +118,38 @@ def test_a_backup_is_encrypted_as_dvcs_settings_say_and_known_for_whole(s3_here:
     assert objects.holds("object", md5, 1000)
     s3_here.put_object(Bucket="backup", Key="store/object", Body=b"x" * 1000)
     assert not objects.holds("object", md5, 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sse", "key_id"), [("AES256", None), ("aws:kms", "painlake")])
+def test_what_dvc_pushes_is_encrypted_as_its_settings_say_and_known_for_whole(
+    s3_here: Any, tmp_path: Path, sse: str, key_id: str | None
+) -> None:
+    prefix = f"pushed-{sse.replace(':', '-')}"
+    study = make_study(tmp_path / "study", None, f"s3://backup/{prefix}")
+    repository, person = Repository(study.root), study.lake / "P000000001" / "recordings"
+    for option, value in (("sse", sse), ("sse_kms_key_id", key_id)):
+        if value is not None:
+            repository.dvc("remote", "modify", "store", option, value)
+    # Of the objects alone: there are no features to push.
+    (study.root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
+    person.mkdir(parents=True)
+    (person / "film.age").write_bytes(b"sealed" * 100)
+    repository.add([person])
+    repository.commit("Objects")
+    repository.tag(1, "one")
+    repository.push()
+    listed = s3_here.list_objects_v2(Bucket="backup", Prefix=f"{prefix}/")["Contents"]
+    assert len(listed) == 2
+    for entry in listed:
+        assert s3_here.head_object(Bucket="backup", Key=entry["Key"])["ServerSideEncryption"] == sse
+    assert complete(study, repository, [1], None) == 0
+    # Another's bytes of the same size do not pass for it, and are put right.
+    largest = max(listed, key=lambda entry: int(entry["Size"]))["Key"]
+    s3_here.put_object(Bucket="backup", Key=largest, Body=b"damage" * 100)
+    assert complete(study, repository, [1], None) == 1
+    assert stored(s3_here, largest) == b"sealed" * 100
+    assert s3_here.head_object(Bucket="backup", Key=largest)["ServerSideEncryption"] == sse
 
 
 # --- reading ---
