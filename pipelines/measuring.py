@@ -33,11 +33,13 @@ class Measuring:
         desk: with ledger, vault and lake.
         audit: where each decryption is entered before it is done.
         failures: what could not be processed for a reason that is not its own is added to it.
+        again: (recording, stage) that are measured whatever stands under their key.
     """
 
     desk: Desk
     audit: AuditLog
     failures: list[str] = field(default_factory=list)
+    again: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def try_engines(self, workers: Workers) -> None:
@@ -113,8 +115,10 @@ class Measuring:
             outputs = {name: self._output(name, recording) for name in stage.needs}
         key = key_of(stage, recording, self.desk.params, outputs)
         identity = self._identity(stage, recording) if stage.decrypts else ""
+        again = (recording.recording, stage.name) in self.again
+        unit = Unit(stage.name, recording, self.desk.lake, self.desk.params, key, identity, again)
         try:
-            done = workers.run(do_unit, Unit(stage.name, recording, self.desk.lake, self.desk.params, key, identity))
+            done = workers.run(do_unit, unit)
         except Rejection as error:
             return self._refused(recording, accepted, [Reason(error.code, error.detail)])
         with self._lock:

@@ -25,6 +25,7 @@ from pipelines.ledger import Ledger
 from pipelines.measuring import Measuring
 from pipelines.openface_input import stamp_beside
 from pipelines.params import Params
+from pipelines.params_night import NightParams
 from pipelines.quarantine import Quarantine
 from pipelines.release_bucket import staging
 from pipelines.repository import Repository, tag_name
@@ -155,7 +156,9 @@ class Night:
 
     def fingerprint(self) -> str:
         """A digest of code, parameters and engines' own files: while it stands, what was computed stands."""
-        parts = [painlake_version(), params_sha256(self.params), *(stage.code_sha256() for stage in MEDIA_STAGES)]
+        # When the night runs and whom it tells changes no data.
+        measuring = self.params.model_copy(update={"night": NightParams()})
+        parts = [painlake_version(), params_sha256(measuring), *(stage.code_sha256() for stage in MEDIA_STAGES)]
         beside = stamp_beside(self.params.face)
         parts += [] if beside is None else [beside]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

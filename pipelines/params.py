@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pipelines.errors import UserError
 from pipelines.params_block import Block
 from pipelines.params_face import FaceParams
+from pipelines.params_night import NightParams
 from pipelines.params_publish import PublishParams
 from pipelines.params_s3 import S3Params
 from schemas.landing import CONSENT_SCOPES
@@ -243,9 +244,10 @@ class Params(Block):
     release: ReleaseParams = ReleaseParams()
     erase: EraseParams = EraseParams()
     s3: S3Params = S3Params()
+    night: NightParams = NightParams()
 
 
-_NO_STAGE = ("release", "erase", "s3")
+_NO_STAGE = ("release", "erase", "s3", "night")
 """Blocks that DVC never asks for; a study made before there was one takes its defaults."""
 
 

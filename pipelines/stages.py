@@ -149,6 +149,7 @@ _NO_NUMBERS = frozenset(
         "pipelines.params",
         "pipelines.params_block",
         "pipelines.params_face",
+        "pipelines.params_night",
         "pipelines.params_publish",
         "pipelines.au_response",
         "pipelines.errors",

@@ -122,6 +122,14 @@ class Study:
                 ) from error
             yield
 
+    def is_held(self) -> bool:
+        """Whether a run holds the study just now."""
+        try:
+            with self.held():
+                return False
+        except RunInProgressError:
+            return True
+
 
 def open_study(root: Path) -> Study:
     """The study in a folder.

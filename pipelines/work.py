@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Unit:
     """A stage of a recording, to be done under a key.
 
-    `identity` is the person's secret key: it travels to the worker in memory and is never shown.
+    `identity` is the person's secret key: it travels to the worker in memory and is never shown. `again` is to measure
+    it whatever stands under its key.
     """
 
     stage: str
@@ -31,6 +32,7 @@ class Unit:
     params: Params
     key: str
     identity: str = field(repr=False)
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def do_unit(unit: Unit) -> Done:
         Rejection: the recording cannot be measured.
     """
     stage = media_stage(unit.stage)
-    done = finished(stage, unit.lake, unit.recording, unit.key)
+    done = None if unit.again else finished(stage, unit.lake, unit.recording, unit.key)
     if done is not None:
         return done
     fault_point(f"unit.{unit.stage}.{unit.recording.recording}")

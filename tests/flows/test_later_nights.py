@@ -22,6 +22,8 @@ from pipelines.study import Study
 from tests.flows.conftest import PAINLAKE, RECORDINGS, ask, painlake, status
 from tests.flows.hospital import Delivery, deliver, film_face, register
 
+pytestmark = pytest.mark.slow
+
 with_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the real recordings are not on this machine")
 TAGS = (b"Jansen", b"1234567", b"bed 12", b"51.911", b"2026-05-20T09:14", b"PT-7001", b"PT-7002")
 

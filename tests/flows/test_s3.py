@@ -13,6 +13,8 @@ from tests.flows.conftest import ask, painlake, status
 from tests.flows.hospital import Delivery, deliver, film_face, register
 from tests.flows.s3_server import client
 
+pytestmark = pytest.mark.slow
+
 
 def keys(environment: dict[str, str], bucket: str) -> list[str]:
     return [entry["Key"] for entry in client(environment).list_objects_v2(Bucket=bucket).get("Contents", [])]

@@ -12,6 +12,8 @@ from pipelines.repository import Repository, tag_name
 from pipelines.stores import FolderStore, stores_of
 from tests.pipelines.erase_factory import MadeStudy, make
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeStudy]:
