@@ -1,4 +1,4 @@
-"""`make bench`: what each media stage costs, and how far its figures can be trusted (`benchmarks.accuracy`).
+"""`make bench`: what each media stage costs, what a bucket does (`benchmarks.s3`), how far figures can be trusted (`benchmarks.accuracy`).
 
 The first is the CPU time of each media stage on one synthetic recording, beside a bare decode of the same frames, as a
 table and as JSON with the machine's description.
@@ -13,7 +13,7 @@ from statistics import median
 
 import polars as pl
 
-from benchmarks import accuracy
+from benchmarks import accuracy, s3
 from benchmarks.clock import cpu_s
 from benchmarks.machine import describe
 from flows.report import table
@@ -63,4 +63,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    s3.main([])
     sys.exit(accuracy.main([]))

@@ -23,7 +23,7 @@ from flows.session import Session, current
 from flows.waiting import end_with_worker, is_done_already, is_scheduled, session_when_free
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
-from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError
+from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError, UserError
 from pipelines.night import Night
 from pipelines.params import ValidateParams
 from pipelines.pool import Workers
@@ -261,6 +261,10 @@ def _pushed(session: Session) -> bool:
     try:
         push.with_options(**_tried_again(session.night))()
     except TemporaryError:
+        return False
+    except UserError as error:
+        # Of the credentials or the settings: it waits for a person, who is told, and the version stands.
+        session.night.failures.append(str(error))
         return False
     return True
 

@@ -39,7 +39,7 @@ class Readable(Protocol):
         """A file's bytes.
 
         Raises:
-            Rejection: `UNREADABLE`.
+            Rejection: `UNREADABLE`; `NOT_STABLE`, where it is seen to change meanwhile.
         """
 
 
@@ -65,10 +65,10 @@ def open_landing(where: str, root: Path) -> Landing:
         root: the study's folder.
     """
     if where.startswith("s3://"):
-        bucket, _, prefix = where.removeprefix("s3://").partition("/")
+        from pipelines.s3_client import bucket_and_prefix  # noqa: PLC0415 - as the next
         from pipelines.storage import S3Landing  # noqa: PLC0415 - it builds on this module
 
-        return S3Landing(bucket, prefix)
+        return S3Landing(*bucket_and_prefix(where))
     return FolderLanding(root / where)
 
 

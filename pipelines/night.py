@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pipelines.durable import remove_partials
 from pipelines.erase import Eraser
 from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
-from pipelines.errors import PainLakeError, Reason, TemporaryError, in_short
+from pipelines.errors import AccessRefusedError, PainLakeError, Reason, TemporaryError, in_short
 from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
 from pipelines.landing_zone import open_landing
@@ -26,6 +27,7 @@ from pipelines.openface_input import stamp_beside
 from pipelines.params import Params
 from pipelines.params_night import NightParams
 from pipelines.quarantine import Quarantine
+from pipelines.release_bucket import staging
 from pipelines.repository import Repository, tag_name
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.study import Study, painlake_version
@@ -167,6 +169,7 @@ class Night:
         """Remove what a killed run left half written, and settle which recordings are current."""
         study = self.study
         folders = (study.lake, study.state, study.warehouse, study.reports, study.vault)
+        shutil.rmtree(staging(study), ignore_errors=True)
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
         if removed:
             log.info("removed %d half-written files and locks of an earlier run", removed)
@@ -229,8 +232,8 @@ class Night:
         """Give a new delivery its fate; returns it if it is to become a recording."""
         try:
             return Judge(self.desk).judge(candidate)
-        except (TemporaryError, OSError, sqlite3.Error):
-            # Of the storage, the disk or the ledger, so of every other delivery too.
+        except (TemporaryError, AccessRefusedError, OSError, sqlite3.Error):
+            # Of the storage, its keys, the disk or the ledger, so of every other delivery too.
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other deliveries go on
             what = in_short(error)

@@ -14,6 +14,7 @@ import yaml
 from pipelines.durable import write_durably
 from pipelines.errors import RunInProgressError, UserError
 from pipelines.params import Params, read_params
+from pipelines.s3_client import bucket_and_prefix
 from pipelines.vault import FOLDER_VARIABLE, Vault
 
 _TEMPLATES = ("dvc.yaml", "params.yaml")
@@ -169,6 +170,8 @@ def make_study(root: Path, landing: str | None, remote: str | None) -> Study:
     for place in (landing, remote):
         if place is not None and "://" in place and not place.startswith("s3://"):
             raise UserError(f"{place}: landing and remote are folders or s3://bucket/prefix")
+        if place is not None and place.startswith("s3://"):
+            bucket_and_prefix(place)
     study = Study(root.absolute())
     for folder in (study.root, study.lake, study.warehouse, study.reports):
         folder.mkdir(parents=True, exist_ok=True)

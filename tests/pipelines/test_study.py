@@ -91,6 +91,16 @@ def test_a_place_of_another_kind_is_refused_before_anything_is_written(
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize("places", [("s3://key:hunter2@hospital", None), (None, "s3://key:hunter2@backup/dvc")])
+def test_a_credential_in_an_address_is_refused_before_anything_is_written(
+    tmp_path: Path, places: tuple[str | None, str | None]
+) -> None:
+    with pytest.raises(UserError, match=r"credentials come from the environment or ~/\.aws alone") as refused:
+        make_study(tmp_path / "study", *places)
+    assert "hunter2" not in str(refused.value)
+    assert not (tmp_path / "study").exists()
+
+
 def test_what_is_no_study_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no study at .*: make one with `painlake init"):
         open_study(tmp_path / "none")
