@@ -1,7 +1,7 @@
 """Reading the lake: one folder a person, as tables whose rows always come in the same order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -93,17 +93,34 @@ def read_files(paths: Sequence[Path], table: Table) -> pl.DataFrame:
     """
     declared = pl.Schema(table.polars_schema())
     frames = []
-    for path in paths:
-        try:
-            frame = pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise PainLakeError(
-                f"{path.parent.name}/{path.name} cannot be read as parquet ({type(error).__name__}): remove it, and the next run makes it again"
-            ) from error
-        if frame.schema != declared:
-            return frame
-        frames.append(frame)
+    for begin in range(0, len(paths), _AT_ONCE):
+        for frame in _frames(paths[begin : begin + _AT_ONCE]):
+            if frame.schema != declared:
+                return frame
+            frames.append(frame)
     return pl.concat(frames) if frames else table.frame()
+
+
+_AT_ONCE = 64
+"""Files: polars takes a third of the time for many together."""
+
+
+def _frames(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    """The rows of some files together, or of each by itself where they cannot be read together."""
+    try:
+        yield pl.read_parquet(list(paths), glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        for path in paths:
+            yield _frame(path)
+
+
+def _frame(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PainLakeError(
+            f"{path.parent.name}/{path.name} cannot be read as parquet ({type(error).__name__}): remove it, and the next run makes it again"
+        ) from error
 
 
 def count_rows(paths: Sequence[Path]) -> int:
