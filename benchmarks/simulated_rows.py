@@ -24,7 +24,14 @@ _USABLE: Mapping[str, object] = {
     "face_found": True, "face_valid": True, "face_size": 0.4, "pose_Rx": 0.1, "pose_Ry": 0.1,
     "face_brightness": 120.0, "face_sharpness": 0.5, "face_speed": 0.1, "face_outside": 0.0,
 }  # fmt: skip
-_SIZES = {"duration_s": 1.0, "frames": float(FPS), "fps": FPS, "width_px": 640, "height_px": 480, "sample_rate_hz": 48000}
+_SIZES = {
+    "duration_s": 1.0,
+    "frames": float(FPS),
+    "fps": FPS,
+    "width_px": 640,
+    "height_px": 480,
+    "sample_rate_hz": 48000,
+}
 """Measures that `recordings` shows; the first two grow with the recording's length."""
 _LEFT_OUT = (VOICE_FEATURES_LONG, VOICE_SERIES, VOICE_CROSS_CHECK)
 """Empty, as with the parameters' defaults."""

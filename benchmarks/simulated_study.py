@@ -6,7 +6,6 @@ delivery and the units of work under the keys that they would have.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,17 +18,17 @@ from pipelines.deliveries import Delivery
 from pipelines.discover import Candidate
 from pipelines.landing_zone import FolderLanding, LandedFile
 from pipelines.night import Night
-from pipelines.params import ValidateParams
 from pipelines.parquet import write_parquet
 from pipelines.pseudonymise import recordings_folder
 from pipelines.recording import Recording, Task
 from pipelines.repository import tag_name
-from pipelines.stages import MEDIA_STAGES
+from pipelines.stages import MEDIA_STAGES, MediaStage
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, report_bytes
 from pipelines.vault_records import Person
 from pipelines.version import write_index, write_summary
 from pipelines.work import key_of
+from schemas.core import Table
 from schemas.faults import Fate
 from schemas.tables import FEATURE_TABLES
 
@@ -146,7 +145,10 @@ class _Copies:
     def __init__(self, night: Night, size: Size) -> None:
         self._night = night
         self._size = size
-        self._tasks = (Task("reading", 0.0, size.duration_s / 2), Task("free_speech", size.duration_s / 2, size.duration_s))
+        self._tasks = (
+            Task("reading", 0.0, size.duration_s / 2),
+            Task("free_speech", size.duration_s / 2, size.duration_s),
+        )
         rows = feature_rows(_MODEL.recording, size.duration_s, seed=1)
         self._files = [
             [parquet_bytes(rows[table.name], self._provenance(stage.name)) for table in tables]
@@ -200,7 +202,7 @@ def _model_key(stage: str) -> str:
     return hashlib.sha256(f"key of {stage}".encode()).hexdigest()
 
 
-def _tables_by_stage() -> list[tuple[object, list[object]]]:
+def _tables_by_stage() -> list[tuple[MediaStage, list[Table]]]:
     tables = iter(FEATURE_TABLES)
     return [(stage, [next(tables) for _ in stage.endings]) for stage in MEDIA_STAGES]
 

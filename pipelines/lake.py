@@ -1,7 +1,9 @@
 """Reading the lake: one folder a person, as tables whose rows always come in the same order."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -49,7 +51,8 @@ _FROM_MEASURES = {
 
 def people(lake: Path) -> list[str]:
     """The pseudonyms of everyone in the lake, sorted."""
-    return sorted(folder.name for folder in lake.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    with os.scandir(lake) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
 def recordings(lake: Path) -> list[Recording]:
@@ -59,6 +62,15 @@ def recordings(lake: Path) -> list[Recording]:
         PainLakeError: one cannot be read.
     """
     return [_sidecar(path) for person in people(lake) for path in sorted((lake / person / "recordings").glob("*.json"))]
+
+
+def feature_files(lake: Path, participant: str) -> set[str]:
+    """A person's parquet files of recordings, as `folder/name`: listed, since to ask for each takes ten times as long."""
+    found: set[str] = set()
+    for folder in {*_FOLDERS.values()}:
+        with suppress(FileNotFoundError), os.scandir(lake / participant / folder) as entries:
+            found.update(f"{folder}/{entry.name}" for entry in entries if entry.is_file())
+    return found
 
 
 def _sidecar(path: Path) -> Recording:
