@@ -16,6 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from expectations.engine import warm_up
 from flows.leftover import close_leftover_runs
 from flows.session import Session, current, session_of
+from pipelines.checked import store_of
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, TemporaryError
@@ -233,7 +234,7 @@ def check(validator: Workers) -> ValidationOutcome:
     session.progress.phase("validating")
     study = session.night.study
     report = study.reports / "validation.json"
-    return validator.run(validate, study.lake, report, session.night.params.validation)
+    return validator.run(validate, study.lake, report, session.night.params.validation, store_of(study.state))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="publish")
