@@ -11,13 +11,13 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from schemas.tables import FEATURE_TABLES
 
@@ -26,6 +26,8 @@ log = logging.getLogger("painlake")
 _NAME = "checked.sqlite"
 _SETTLED_NS = 2_000_000_000
 """A file written less than two seconds ago could be written again without its times showing it."""
+_AT_ONCE = 64
+"""Files: polars takes a small part of the time for many together."""
 _CODE = (
     "pipelines.checked", "pipelines.validate", "pipelines.lake", "expectations.suites", "expectations.engine",
     "expectations.results", "expectations.relations",
@@ -83,28 +85,41 @@ class Checked:
                 log.warning("%s is damaged and made anew", store.name)
                 forget_checked(store.parent)
 
-    def facts(self, path: Path, find_out: Callable[[], FileFacts]) -> FileFacts:
-        """The facts of a file.
+    def facts(
+        self, paths: Sequence[Path], find_out: Callable[[Sequence[Path]], Sequence[FileFacts]]
+    ) -> list[FileFacts]:
+        """The facts of files, in their order.
 
         Args:
-            path: the file, in the lake.
-            find_out: reads it.
+            paths: the files, in the lake.
+            find_out: reads some of them together.
 
         Raises:
-            OSError: it is not there.
+            OSError: one is not there.
         """
-        name = os.path.relpath(path, self._lake)
-        self._seen.add(name)
-        stat = path.stat()
-        signature = f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}:{rules_sha256()}"
-        known = self._known.get(name)
-        if known is not None and known[0] == signature:
-            return FileFacts(**json.loads(known[1]))
-        self.looked_at += 1
-        found = find_out()
-        if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS:
-            self._new[name] = (signature, json.dumps(asdict(found)))
-        return found
+        found: dict[Path, FileFacts] = {}
+        unknown: dict[Path, tuple[str, str] | None] = {}
+        for path in paths:
+            name = os.path.relpath(path, self._lake)
+            self._seen.add(name)
+            stat = path.stat()
+            signature = f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}:{rules_sha256()}"
+            known = self._known.get(name)
+            if known is not None and known[0] == signature:
+                found[path] = FileFacts(**json.loads(known[1]))
+                continue
+            settled = time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS
+            unknown[path] = (name, signature) if settled else None
+        self.looked_at += len(unknown)
+        waiting = list(unknown)
+        for begin in range(0, len(waiting), _AT_ONCE):
+            some = waiting[begin : begin + _AT_ONCE]
+            for path, facts in zip(some, find_out(some), strict=True):
+                found[path] = facts
+                entry = unknown[path]
+                if entry is not None:
+                    self._new[entry[0]] = (entry[1], json.dumps(asdict(facts)))
+        return [found[path] for path in paths]
 
     def keep(self) -> None:
         """Keep what was found out, and forget the files that are gone."""
@@ -120,12 +135,12 @@ class Checked:
 
 
 def _read(store: Path) -> dict[str, tuple[str, str]]:
-    with _opened(store) as connection:
+    with closing(_opened(store)) as connection:
         return {row[0]: (row[1], row[2]) for row in connection.execute("SELECT path, signature, facts FROM checked")}
 
 
 def _write(store: Path, new: dict[str, tuple[str, str]], gone: Iterable[str]) -> None:
-    with _opened(store) as connection:
+    with closing(_opened(store)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("DELETE FROM checked WHERE path = ?", [(each,) for each in gone])
         rows = [(path, *values) for path, values in new.items()]
@@ -133,13 +148,8 @@ def _write(store: Path, new: dict[str, tuple[str, str]], gone: Iterable[str]) ->
         connection.execute("COMMIT")
 
 
-class _Closing(sqlite3.Connection):
-    def __exit__(self, *_: Any) -> None:  # type: ignore[override]  # it never swallows, and closes where sqlite3's commits
-        self.close()
-
-
 def _opened(store: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(store, isolation_level=None, factory=_Closing)
+    connection = sqlite3.connect(store, isolation_level=None)
     try:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(

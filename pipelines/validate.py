@@ -97,7 +97,7 @@ def _check_files(lake: Path, table: Table, checked: Checked) -> tuple[Sequence[C
     """Check a table of a file a recording; gives, in place of its rows, what rules across tables need of each file."""
     paths = files(lake, table.name)
     try:
-        facts = [checked.facts(path, partial(_facts, path, table)) for path in paths]
+        facts = checked.facts(paths, partial(_facts, table))
         names = [path.name.partition(".")[0] for path in paths]
         rows = sum(each.rows for each in facts)
         few = rows <= ALL_ROWS_UP_TO and len(paths) <= _WHOLE_UP_TO_FILES
@@ -125,17 +125,61 @@ def _check_files(lake: Path, table: Table, checked: Checked) -> tuple[Sequence[C
     return [*check_columns(table, table.frame()), *of_values], found.filter(pl.col(ROWS) > 0)
 
 
-def _facts(path: Path, table: Table) -> FileFacts:
-    """Read a file and find out what is to be known of it."""
+def _facts(table: Table, paths: Sequence[Path]) -> list[FileFacts]:
+    """Read files and find out what is to be known of each; one by one where together they are not all sound."""
+    together = _facts_of_sound(table, paths)
+    return [_facts_of(table, path) for path in paths] if together is None else together
+
+
+_PLACE = "place of the file"
+
+
+def _facts_of_sound(table: Table, paths: Sequence[Path]) -> list[FileFacts] | None:
+    """The facts of files that are all sound, or None."""
+    try:
+        if any(tuple(pl.read_parquet_schema(path)) != table.names for path in paths):
+            return None
+        frame = pl.scan_parquet(list(paths), glob=False, include_file_paths=_PLACE).collect()
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    rows = frame.drop(_PLACE)
+    if not _as_declared(rows, table) or not is_sound(table, rows):
+        return None
+    time = _time_of(table)
+    by_file = frame.group_by(_PLACE).agg(
+        pl.len().alias(ROWS),
+        pl.col("recording").n_unique().alias("recordings"),
+        pl.col("recording").first(),
+        (pl.lit(None, pl.Float64) if time is None else pl.col(time).fill_nan(None).max()).alias(LAST_S),
+    )
+    found = {Path(row[_PLACE]): row for row in by_file.iter_rows(named=True)}
+    if any(row["recordings"] > 1 or path.name.partition(".")[0] != row["recording"] for path, row in found.items()):
+        return None
+    if len(found.keys() - set(paths)) > 0 or (_has_order(table) and times_out_of_order(rows)):
+        return None
+    empty = {ROWS: 0, LAST_S: None}
+    each = (found.get(path, empty) for path in paths)
+    return [FileFacts(row[ROWS], sound=True, last_s=row[LAST_S]) for row in each]
+
+
+def _time_of(table: Table) -> str | None:
+    return next((name for name in ("timestamp_s", "t_s") if name in table.names), None)
+
+
+def _has_order(table: Table) -> bool:
+    return {"frame", "timestamp_s"} <= set(table.names)
+
+
+def _facts_of(table: Table, path: Path) -> FileFacts:
     frame = read_files([path], table)
     if not _as_declared(frame, table) or not _is_own(path, frame):
         return FileFacts(frame.height, sound=False)
-    time = next((name for name in ("timestamp_s", "t_s") if name in table.names), None)
+    time = _time_of(table)
     return FileFacts(
         frame.height,
         is_sound(table, frame),
         None if time is None else frame.select(pl.col(time).fill_nan(None).max()).item(),
-        times_out_of_order(frame) if {"frame", "timestamp_s"} <= set(table.names) else 0,
+        times_out_of_order(frame) if _has_order(table) else 0,
     )
 
 

@@ -129,3 +129,18 @@ def test_a_published_recording_stays_until_a_person_decides(
     assert study.entry(PATH).fate is Fate.PUBLISHED
     assert bench.recordings() == [recording]
     assert bench.failures == [f"{recording.recording}: MULTI_PERSON"]
+
+
+def test_what_a_stopped_worker_left_half_written_goes_at_once_and_nobody_elses(
+    study: LightStudy, hospital: Hospital, bench: Measuring
+) -> None:
+    hospital.admit()
+    hospital.film(small_mp4())
+    accepted, recording = brought_in(study, bench)
+    folder = study.study.lake / recording.participant / "quality"
+    folder.mkdir(parents=True, exist_ok=True)
+    own, others = (folder / f".{name}.parquet.x1y2.partial" for name in (recording.recording, "P000000009-00000009"))
+    own.touch()
+    others.touch()
+    bench.measure("quality", recording, accepted, workers(raises=Rejection("DECODER_TIMEOUT", "900 s")))
+    assert (own.exists(), others.exists()) == (False, True)
