@@ -169,7 +169,8 @@ def _measured(root: Path, name: str, steps: list[str]) -> dict[str, dict[str, fl
     found = {}
     for step in steps:
         found[step] = measure(step, root)
-        print(f"{name}: {step}: {found[step]['seconds']:.2f} s", file=sys.stderr, flush=True)
+        told = "{seconds:.2f} s, {cpu_s:.2f} s of computing, {memory_mb} MB".format_map(found[step])
+        print(f"{name}: {step}: {told}", file=sys.stderr, flush=True)
     return found
 
 
