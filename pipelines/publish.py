@@ -189,11 +189,12 @@ _DYNAMICS = "memory.main.dynamics"
 
 def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
     """Fill the tables that are made from others."""
-    for table, sql in (
-        (AU_NEUTRAL_BY_RECORDING, neutral_by_recording_sql(params.neutral)),
-        (AU_NEUTRAL, neutral_sql()),
-    ):
-        connection.execute(f"INSERT INTO {qualified(table)} BY NAME {sql}")
+    parts = _parts(connection)
+    for part in parts:
+        connection.execute(
+            f"INSERT INTO {qualified(AU_NEUTRAL_BY_RECORDING)} BY NAME {neutral_by_recording_sql(params.neutral)}", part
+        )
+    connection.execute(f"INSERT INTO {qualified(AU_NEUTRAL)} BY NAME {neutral_sql()}")
     types = ", ".join(f"{quoted(n)} {AU_SUMMARIES[n].type}" for n in ("recording", "task", *DYNAMICS))
     connection.execute(f"CREATE TABLE {_DYNAMICS} ({types})")
     for table, rows in derived(connection, params):
@@ -203,10 +204,21 @@ def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> N
             connection.unregister("incoming")
         else:
             insert_frame(connection, table, rows)
-    connection.execute(
-        f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS, params.neutral.over)}"
-    )
+    for part in parts:
+        connection.execute(
+            f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS, params.neutral.over)}", part
+        )
     connection.execute(f"DROP TABLE {_DYNAMICS}")
+
+
+_RECORDINGS_A_PART = 200
+
+
+def _parts(connection: "duckdb.DuckDBPyConnection") -> list[dict[str, str]]:
+    """The first and the last of each few recordings, in order: what is derived at once fits into memory."""
+    names = [row[0] for row in connection.execute("SELECT recording FROM main.recordings ORDER BY 1").fetchall()]
+    cut = (names[begin : begin + _RECORDINGS_A_PART] for begin in range(0, len(names), _RECORDINGS_A_PART))
+    return [{"first": part[0], "last": part[-1]} for part in cut]
 
 
 def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
