@@ -21,6 +21,7 @@ from flows.leftover import close_leftover_runs
 from flows.night_end import night_ending
 from flows.session import Session, current
 from flows.waiting import end_with_worker, is_done_already, is_scheduled, session_when_free
+from pipelines.checked import store_of
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError, UserError
@@ -288,7 +289,7 @@ def check(validator: Workers) -> ValidationOutcome:
     session.progress.phase("validating")
     study = session.night.study
     report = study.reports / "validation.json"
-    return validator.run(validate, study.lake, report, session.night.params.validation)
+    return validator.run(validate, study.lake, report, session.night.params.validation, store_of(study.state))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="publish")

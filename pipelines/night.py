@@ -20,7 +20,7 @@ from pipelines.erasure_journal import unfinished
 from pipelines.errors import AccessRefusedError, PainLakeError, Reason, TemporaryError, in_short
 from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
-from pipelines.landing_zone import open_landing
+from pipelines.landing_zone import FolderLanding, open_landing
 from pipelines.ledger import Ledger
 from pipelines.measuring import Measuring
 from pipelines.openface_input import stamp_beside
@@ -104,7 +104,12 @@ class Night:
         """
         params = study.params()
         Vault.open(study.vault)
-        open_landing(params.study.landing, study.root).files()
+        landing = open_landing(params.study.landing, study.root)
+        if isinstance(landing, FolderLanding):
+            landing.check()
+        else:
+            # A bucket answers when it is listed.
+            landing.files()
 
     def close(self) -> None:
         """Close audit log and ledger; the vault keeps the log's end."""
@@ -168,9 +173,12 @@ class Night:
     def clean_up(self) -> None:
         """Remove what a killed run left half written, and settle which recordings are current."""
         study = self.study
-        folders = (study.lake, study.state, study.warehouse, study.reports, study.vault)
         shutil.rmtree(staging(study), ignore_errors=True)
+        folders = [study.state, study.warehouse, study.reports, study.vault]
+        # The lake has a dozen files a recording: it is gone through where there may be something to find.
+        folders += [study.lake] if study.may_have_leavings() else []
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
+        study.note_cleared()
         if removed:
             log.info("removed %d half-written files and locks of an earlier run", removed)
         # An erasure takes its person out of the records itself, and goes on from there.

@@ -299,7 +299,7 @@ class Vault:
             "index_key": self._index_key.hex(),
             "quarantine_identity": self._quarantine_identity,
             "names": dict(self._names),
-            "people": [asdict(person) for person in self._people.values()],
+            "people": [person.record for person in self._people.values()],
             "tombstones": [asdict(tombstone) for tombstone in self._tombstones.values()],
             # As lists, since that is what is read back and compared.
             "releases": [{**asdict(record), "people": list(record.people)} for record in self._releases],

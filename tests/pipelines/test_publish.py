@@ -277,3 +277,14 @@ def test_catalogues_leave_no_run_of_digits_that_looks_like_an_identity(tmp_path:
         connection.execute(create_sql(table))
         insert_frame(connection, table, rows)
     assert b"1234567" not in (tmp_path / "a.duckdb").read_bytes()
+
+
+def test_the_same_lake_gives_the_same_rows_in_however_many_parts_they_are_derived(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = publish(lake, tmp_path / "a", version(1), [PASSED], PublishParams())
+    monkeypatch.setattr(publish_module, "_RECORDINGS_A_PART", 1)
+    other = publish(lake, tmp_path / "b", version(1), [PASSED], PublishParams())
+    for table in (*TABLES.values(), *VIEWS.values()):
+        sql = f"SELECT * FROM {table.schema}.{table.name}"  # noqa: S608 - names from schemas/
+        assert repr(ask(one, sql)) == repr(ask(other, sql)), table.name

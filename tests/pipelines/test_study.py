@@ -133,5 +133,34 @@ def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
         assert (tmp_path / "state" / "lock").exists()
 
 
+def test_who_ended_well_left_nothing_half_written(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    with study.held():
+        assert study.may_have_leavings()
+        study.note_cleared()
+        assert not study.may_have_leavings()
+    for _ in range(2):
+        with study.held():
+            assert not study.may_have_leavings()
+
+
+def test_who_ended_otherwise_may_have_left_something_until_it_was_cleared(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    with study.held():
+        study.note_cleared()
+    held = "import os, pathlib, sys; from pipelines.study import Study\nwith Study(pathlib.Path(sys.argv[1])).held(): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", held, tmp_path], cwd=Path(__file__).parents[2], check=False)
+    for _ in range(2):
+        # A holder that clears nothing, such as `painlake vault check`, does not make it good.
+        with study.held():
+            assert study.may_have_leavings()
+    with study.held():
+        study.note_cleared()
+    with pytest.raises(RuntimeError), study.held():
+        raise RuntimeError
+    with study.held():
+        assert study.may_have_leavings()
+
+
 def test_the_installed_version_is_known() -> None:
     assert painlake_version().count(".") >= 2
