@@ -158,6 +158,7 @@ _NO_NUMBERS = frozenset(
         "pipelines.params_face",
         "pipelines.params_night",
         "pipelines.params_publish",
+        "pipelines.params_s3",
         "pipelines.au_response",
         "pipelines.errors",
         "pipelines.durable",
