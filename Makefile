@@ -4,6 +4,9 @@
 PYTHON ?=
 # Another folder for the demo: make demo STUDY=elsewhere
 STUDY ?=
+# Where Prefect's server keeps its database, and where it listens: make server DATA=/srv/prefect PORT=4300
+DATA ?= prefect-server
+PORT ?= 4200
 # Fewer or other damaged files: make fuzz N=200 SEED=7
 N := 1000
 SEED := 1
@@ -13,7 +16,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--no-header --no-annotate --extra demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-crash test-cluster test-pyfeat fuzz lint bench bench-pyfeat lock clean
+.PHONY: help setup demo server test test-slow test-crash test-cluster test-pyfeat fuzz lint bench bench-pyfeat lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +26,9 @@ setup: ## Make .venv with the pinned packages; quick where nothing has changed
 
 demo: setup ## Film synthetic people, ingest them into ./study, and ask a question
 	@.ci/demo '$(STUDY)'
+
+server: setup ## Run a Prefect server that keeps what it knows in ./prefect-server, with its pages, until stopped
+	$(BIN)/painlake server '$(DATA)' --port '$(PORT)'
 
 test: lint ## Lint, types and all tests
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile

@@ -1,4 +1,4 @@
-"""`make bench`: what each media stage costs, and how far its figures can be trusted (`benchmarks.accuracy`).
+"""`make bench`: what each media stage costs, what a bucket does (`benchmarks.s3`), how far figures can be trusted (`benchmarks.accuracy`).
 
 The first is the CPU time of each media stage on one synthetic recording, beside a bare decode of the same frames, as a
 table and as JSON with the machine's description.
@@ -7,14 +7,14 @@ table and as JSON with the machine's description.
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import polars as pl
 
-from benchmarks import accuracy
+from benchmarks import accuracy, s3
+from benchmarks.clock import cpu_s
 from benchmarks.machine import describe
 from flows.report import table
 from pipelines.media import video_frames
@@ -27,15 +27,8 @@ from pipelines.synthetic.zone import make_landing_zone
 _REPEATS = 3
 
 
-def cpu_s(work: Callable[[], object]) -> float:
-    """The median CPU time of some work in this process, after one run to warm up."""
-    work()
-    spent = []
-    for _ in range(_REPEATS):
-        begun = time.process_time()
-        work()
-        spent.append(time.process_time() - begun)
-    return median(spent)
+def _median_cpu_s(work: Callable[[], object]) -> float:
+    return median(cpu_s(work, _REPEATS))
 
 
 def main() -> None:
@@ -51,8 +44,8 @@ def main() -> None:
     frames = sum(1 for _ in video_frames(media, pixels="luma"))
     made: dict[str, pl.DataFrame] = {}
     figures = {
-        "decode alone": cpu_s(lambda: sum(1 for _ in video_frames(media, pixels="rgb"))),
-        "strip": cpu_s(lambda: strip(media, ".mp4")),
+        "decode alone": _median_cpu_s(lambda: sum(1 for _ in video_frames(media, pixels="rgb"))),
+        "strip": _median_cpu_s(lambda: strip(media, ".mp4")),
     }
     for stage in MEDIA_STAGES:
         inputs = Inputs(lambda: media, made.__getitem__)
@@ -60,7 +53,7 @@ def main() -> None:
         def work(stage: MediaStage = stage, inputs: Inputs = inputs) -> None:
             made[stage.name] = stage.measure(inputs, recording, params).tables[""]
 
-        figures[stage.name] = cpu_s(work)
+        figures[stage.name] = _median_cpu_s(work)
     rows = [[name, f"{spent:.2f}", f"{1000 * spent / frames:.2f}"] for name, spent in figures.items()]
     print(f"one recording of {frames} frames, 640x360, median of {_REPEATS} runs")
     print(table(["stage", "CPU s", "CPU ms a frame"], rows))
@@ -70,4 +63,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    s3.main([])
     sys.exit(accuracy.main([]))

@@ -9,7 +9,6 @@ thread. Prints a table, and the same as JSON with the machine's description.
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
@@ -19,6 +18,7 @@ import torch
 from feat import Detectorv2
 from feat.face_detectors.Retinaface.Retinaface_test import Retinaface
 
+from benchmarks.clock import cpu_s
 from benchmarks.machine import describe
 from flows.report import table
 from pipelines.face_engine import face_engine
@@ -32,15 +32,9 @@ _ALONE = 12
 _REPEATS = 2
 
 
-def _cpu_s(work: Callable[[], object]) -> float:
-    """The least CPU time of some work in this process, after one run to warm up: whatever adds to it is the machine's."""
-    work()
-    spent = []
-    for _ in range(_REPEATS):
-        begun = time.process_time()
-        work()
-        spent.append(time.process_time() - begun)
-    return min(spent)
+def _least_cpu_s(work: Callable[[], object]) -> float:
+    """The least of its CPU times: whatever adds to it is the machine's."""
+    return min(cpu_s(work, _REPEATS))
 
 
 def _blind_retinaface(**_: object) -> Retinaface:
@@ -67,7 +61,9 @@ def _alone(media: bytes, weights: Path) -> float:
     found = detector.detect(pictures, data_type="tensor", batch_size=1, progress_bar=False)
     if len(found) != _ALONE:
         raise RuntimeError(f"{len(found)} crops were measured in {_ALONE} frames: the comparison is not fair")
-    return _cpu_s(lambda: detector.detect(pictures, data_type="tensor", batch_size=1, progress_bar=False)) / _ALONE
+    return (
+        _least_cpu_s(lambda: detector.detect(pictures, data_type="tensor", batch_size=1, progress_bar=False)) / _ALONE
+    )
 
 
 def main() -> None:
@@ -88,7 +84,7 @@ def main() -> None:
                 {"model": model, "every_n_frames": every, "weights_folder": str(weights)}
             )
             params = FaceParams(engine="pyfeat", pyfeat=block)
-            spent = _cpu_s(lambda params=params: engine.measure(media, "bench", params))  # type: ignore[misc]  # mypy knows no default of a lambda
+            spent = _least_cpu_s(lambda params=params: engine.measure(media, "bench", params))  # type: ignore[misc]  # mypy knows no default of a lambda
             figures[f"engine pyfeat, {model}, every_n_frames {every}"] = spent / len(times_s)
     fps = (len(times_s) - 1) / (times_s[-1] - times_s[0])
     alone = next(iter(figures.values()))

@@ -75,12 +75,21 @@ def _references(declared: Sequence[Table]) -> list[Relation]:
 
     def relation(table: Table, columns: tuple[str, ...], target: str) -> Relation:
         def count(tables: Tables, _: Limits) -> int:
-            keys = tables[table.name].select(columns).drop_nulls().group_by(columns).len()
+            keys = tables[table.name].drop_nulls(columns).group_by(columns).agg(_rows_of(tables[table.name]))
             return int(keys.join(tables[target].select(columns), on=columns, how="anti")["len"].sum())
 
         return Relation(table.name, f"stands_in_{target}", columns, "critical", (table.name, target), count)
 
     return [relation(table, ref.columns, ref.table) for table in declared for ref in table.references]
+
+
+ROWS, LAST_S, DISORDERED = "rows", "last_s", "disordered"
+"""Columns of a table of which only a row a recording is given, in place of all of its rows: how many there are, the
+latest time, and how many times are not later than those before."""
+
+
+def _rows_of(frame: pl.DataFrame) -> pl.Expr:
+    return (pl.col(ROWS).sum() if ROWS in frame.columns else pl.len()).alias("len")
 
 
 def _of_other_person(tables: Tables, _: Limits) -> int:
@@ -103,21 +112,27 @@ def _late_tasks(tables: Tables, limits: Limits) -> int:
     return timed.filter(pl.col("end_s") > pl.col("duration_s") + limits.duration_tolerance_s).height
 
 
+def times_out_of_order(frame: pl.DataFrame) -> int:
+    """How many frames have a time that is not later than that of the frame before in the same recording."""
+    frames = frame.select("recording", "frame", "timestamp_s").sort("recording", "frame")
+    same = pl.col("recording") == pl.col("recording").shift()
+    return frames.filter(same & (pl.col("timestamp_s").diff() <= 0)).height
+
+
 def _times_out_of_order(table: str) -> Callable[[Tables, Limits], int]:
     """Counts frames whose time is not later than that of the frame before in the same recording."""
 
     def count(tables: Tables, _: Limits) -> int:
-        frames = tables[table].select("recording", "frame", "timestamp_s").sort("recording", "frame")
-        same = pl.col("recording") == pl.col("recording").shift()
-        return frames.filter(same & (pl.col("timestamp_s").diff() <= 0)).height
+        frame = tables[table]
+        return int(frame[DISORDERED].sum()) if DISORDERED in frame.columns else times_out_of_order(frame)
 
     return count
 
 
 def _late_times(table: str) -> Callable[[Tables, Limits], int]:
-    time = "t_s" if table == "aligned_frames" else "timestamp_s"
-
     def count(tables: Tables, limits: Limits) -> int:
+        known = tables[table].columns
+        time = LAST_S if LAST_S in known else "t_s" if table == "aligned_frames" else "timestamp_s"
         last = tables[table].group_by("recording").agg(pl.col(time).max())
         timed = last.join(tables["recordings"].select("recording", "duration_s"), on="recording")
         return timed.filter(pl.col(time) > pl.col("duration_s") + limits.duration_tolerance_s).height
@@ -128,7 +143,7 @@ def _late_times(table: str) -> Callable[[Tables, Limits], int]:
 def _frames_uncounted(tables: Tables, _: Limits) -> int:
     """Recordings with action units whose number of rows is not the number of frames that were decoded."""
     decoded = tables["quality_measures"].filter(measure="frames").select("recording", pl.col("value").alias("decoded"))
-    rows = tables["au_frames"].group_by("recording").len()
+    rows = tables["au_frames"].group_by("recording").agg(_rows_of(tables["au_frames"]))
     return rows.join(decoded, on="recording").filter(pl.col("len") != pl.col("decoded")).height
 
 

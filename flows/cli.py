@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import cli_agreement, cli_erase, cli_verify
+from flows import cli_agreement, cli_erase, cli_serve, cli_status, cli_verify
 from flows.cli_benchmark import benchmark
 from flows.cli_export import export
 from flows.cli_quarantine import quarantine
@@ -101,34 +101,6 @@ def demo(
 
 @app.command()
 @_plainly
-def serve(
-    context: typer.Context,
-    cron: Annotated[str, typer.Option(help="When to run, in the hospital's time zone.")] = "0 2 * * *",
-    study: StudyOption = None,
-) -> None:
-    """Run the nightly flow on a schedule, from a local Prefect server, until stopped."""
-    from flows.serve import serve_nightly
-
-    serve_nightly(_root(context, study), cron, typer.echo)
-
-
-@app.command()
-@_plainly
-def status(context: typer.Context, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Show counts by fate, the last run, the current version, and whether the ledger balances."""
-    from flows.report import stated
-    from pipelines.overview import overview
-    from pipelines.study import open_study
-
-    state = overview(open_study(_root(context, study)))
-    if as_json:
-        _print(state)
-    else:
-        typer.echo(stated(state))
-
-
-@app.command()
-@_plainly
 def query(
     context: typer.Context,
     sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
@@ -203,6 +175,8 @@ def stage(
 
 cli_agreement.register(app)
 cli_erase.register(app)
+cli_serve.register(app)
+cli_status.register(app)
 cli_verify.register(app)
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The command that gives data away."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -14,7 +13,7 @@ ProfileName = Literal["internal", "partner", "open"]
 @plainly
 def release(
     context: typer.Context,
-    out: Annotated[Path, typer.Argument(help="A new or empty folder, outside the study.")],
+    out: Annotated[str, typer.Argument(help="A new or empty folder outside the study, or s3://bucket/prefix.")],
     profile: Annotated[
         ProfileName, typer.Option(help="For whom: colleagues of the study, partners under an agreement, or everyone.")
     ],
@@ -33,7 +32,7 @@ def release(
         typer.echo(_said(report, out))
 
 
-def _said(report: dict[str, Any], out: Path) -> str:
+def _said(report: dict[str, Any], out: str) -> str:
     """What a release came to, for people."""
     people, recordings, k = report["people"], report["recordings"], report["k"]
     changed = [f"{column}: {what}" for column, what in report["generalised"].items()]

@@ -28,6 +28,9 @@ _UNLESS_SET = {
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
 
+_SERVERS = "prefect-servers"
+"""In the state folder: the data folders of servers that the study is entered at."""
+
 
 def prepare_environment(state: Path) -> None:
     """Set the environment; call it before Prefect is imported.
@@ -41,7 +44,37 @@ def prepare_environment(state: Path) -> None:
         os.environ.setdefault(name, value)
 
 
-def traces_elsewhere() -> tuple[Path, ...]:
-    """Where Prefect keeps names of runs outside the study, if the environment says so."""
+def settings_for(state: Path) -> dict[str, str]:
+    """The environment of a run that a worker starts, whoever started the worker.
+
+    Args:
+        state: the study's state folder.
+    """
+    home = os.environ.get("PREFECT_HOME") or str(state / "prefect")
+    logs = {name: _UNLESS_SET[name] for name in ("PREFECT_LOGGING_EXTRA_LOGGERS", "PREFECT_RESULTS_PERSIST_BY_DEFAULT")}
+    return {**_ALWAYS, **logs, "PREFECT_HOME": home}
+
+
+def traces_elsewhere(state: Path) -> tuple[Path, ...]:
+    """Where Prefect keeps names of runs outside the study, as the environment and `note_server` say.
+
+    Args:
+        state: the study's state folder.
+    """
     home = os.environ.get("PREFECT_HOME")
-    return () if home is None else (Path(home),)
+    noted = state / _SERVERS
+    lines = noted.read_text(encoding="utf-8").splitlines() if noted.is_file() else []
+    return tuple(Path(each) for each in sorted({*lines, *([home] if home else [])}))
+
+
+def note_server(state: Path, home: Path) -> None:
+    """Note where a server that the study is entered at keeps its database, so that an erasure looks there too.
+
+    Args:
+        state: the study's state folder.
+        home: the server's data folder, on this machine.
+    """
+    noted = state / _SERVERS
+    known = set(noted.read_text(encoding="utf-8").splitlines()) if noted.is_file() else set()
+    if str(home) not in known:
+        noted.write_text("".join(f"{each}\n" for each in sorted({*known, str(home)})), encoding="utf-8")

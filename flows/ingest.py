@@ -4,6 +4,7 @@ Prefect schedules, fans out and shows; the ledger decides what is done. So no ta
 data, and a run that was killed leaves nothing in Prefect that the next run would look at.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,25 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run, task_run
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from expectations.engine import warm_up
+from flows.artifacts import leave_summary
 from flows.cluster import workers_of
 from flows.leftover import close_leftover_runs
-from flows.session import Session, current, session_of
+from flows.night_end import night_ending
+from flows.session import Session, current
+from flows.waiting import end_with_worker, is_done_already, is_scheduled, session_when_free
+from pipelines.checked import store_of
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
-from pipelines.errors import PainLakeError, TemporaryError
+from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError, UserError
 from pipelines.night import Night
 from pipelines.params import ValidateParams
 from pipelines.pool import Workers
 from pipelines.stages import MEDIA_STAGES
+from pipelines.study import open_study
 from pipelines.validate import ValidationOutcome, validate
 
 _STEPS = 1 + len(MEDIA_STAGES)
@@ -50,40 +57,85 @@ def _tried_again(night: Night) -> Any:
 
 
 @flow(name="painlake-ingest", flow_run_name="ingest", validate_parameters=False)
-def ingest(study: str) -> dict[str, Any]:
+def ingest(study: str) -> dict[str, Any] | State[Any]:
     """Run a study's night once.
 
     Args:
         study: the study's folder.
 
     Returns:
-        The outcome in words, the new version's number if there is one, and what could not be processed.
+        The outcome in words, the new version's number if there is one, and what could not be processed. A run of a
+        deployment ends in a state that says so.
     """
-    with session_of(Path(study)) as session:
-        night = session.night
-        if not session.anything_to_do:
-            return {"outcome": "nothing new", "version": None, "failures": night.failures}
-        close_leftover_runs(ingest.name, study, flow_run.id)
-        run = night.begin()
-        outcome, version, whole = "failed", None, False
-        try:
-            with (
-                workers_of(night.study, night.params.study) as session.workers,
-                Workers(1, Limits(_VALIDATION_TIMEOUT_S)) as validator,
-            ):
-                # Great Expectations takes seconds to import: that overlaps with the workers here.
-                validator.warm(warm_up)
-                if land.with_options(**_tried_again(night))():
-                    # One thread more than there are workers, so that none waits while a thread does its bookkeeping.
-                    runner: Any = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
-                    measure_recordings.with_options(task_runner=runner)()
-                outcome, version = _publish(session, validator)
-                if night.ledger.withdrawn() and erase_withdrawn(validator):
-                    version = max(night.repository.versions(), default=version)
-                whole = True
-        finally:
-            night.end(run, outcome, whole=whole)
-        return {"outcome": outcome, "version": version, "failures": night.failures}
+    return ended(Path(study), "night", lambda session: night_of(session, bring_in))
+
+
+def ended(root: Path, event: str, work: Callable[[Session], dict[str, Any]]) -> dict[str, Any] | State[Any]:
+    """Do a run's work, one run at a time, and leave its summary for people.
+
+    Args:
+        root: the study's folder.
+        event: what the run is called.
+        work: gives what it came to.
+    """
+    end_with_worker()
+    try:
+        with night_ending(root, event) as ending:
+            if event == "night" and is_done_already(open_study(root)):
+                return Completed(name="Skipped", message="a later run has done it")
+            with session_when_free(root) as session:
+                result = work(session)
+                summary = ending.settle(result)
+            leave_summary(session.night.study, summary)
+    except RunInProgressError as error:
+        if not is_scheduled():
+            raise
+        return Completed(name="Skipped", message=str(error))
+    if is_scheduled() and not summary.good:
+        return Failed(message=summary.outcome)
+    return result
+
+
+def night_of(session: Session, bring: Callable[[Session], int], *, whole: bool = True) -> dict[str, Any]:
+    """Measure what is brought, validate, publish, version.
+
+    Args:
+        session: the held study.
+        bring: says which recordings are to be measured; returns how many.
+        whole: whether everything that is due is done: a run of chosen recordings leaves the rest to the night.
+
+    Returns:
+        What it came to.
+    """
+    night = session.night
+    if whole and not session.anything_to_do:
+        return session.nothing_new
+    close_leftover_runs(str(night.study.root), flow_run.id)
+    run = night.begin()
+    outcome, version, done = "failed", None, False
+    try:
+        with (
+            workers_of(night.study, night.params.study) as session.workers,
+            Workers(1, Limits(_VALIDATION_TIMEOUT_S)) as validator,
+        ):
+            # Great Expectations takes seconds to import: that overlaps with the workers here.
+            validator.warm(warm_up)
+            if bring(session):
+                # One thread more than there are workers, so that none waits while a thread does its bookkeeping.
+                runner: Any = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
+                measure_recordings.with_options(task_runner=runner)()
+            outcome, version = _publish(session, validator)
+            if whole and night.ledger.withdrawn() and erase_withdrawn(validator):
+                version = max(night.repository.versions(), default=version)
+            done = whole
+    finally:
+        night.end(run, outcome, whole=done)
+    return {"outcome": outcome, "version": version, "failures": night.failures}
+
+
+def bring_in(session: Session) -> int:
+    """Land what is new; returns how many recordings are to be measured."""
+    return land.with_options(**_tried_again(session.night))()
 
 
 @task(cache_policy=NO_CACHE, task_run_name="land")
@@ -212,6 +264,10 @@ def _pushed(session: Session) -> bool:
         push.with_options(**_tried_again(session.night))()
     except TemporaryError:
         return False
+    except UserError as error:
+        # Of the credentials or the settings: it waits for a person, who is told, and the version stands.
+        session.night.failures.append(str(error))
+        return False
     return True
 
 
@@ -234,7 +290,7 @@ def check(validator: Workers) -> ValidationOutcome:
     session.progress.phase("validating")
     study = session.night.study
     report = study.reports / "validation.json"
-    return validator.run(validate, study.lake, report, session.night.params.validation)
+    return validator.run(validate, study.lake, report, session.night.params.validation, store_of(study.state))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="publish")

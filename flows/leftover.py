@@ -19,13 +19,16 @@ log = logging.getLogger("painlake")
 _UNDER_WAY = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING]))
 
 
-def close_leftover_runs(flow: str, study: str, current: str | None) -> int:
+FLOWS = ("painlake-ingest", "painlake-backfill", "painlake-erase", "painlake-verify")
+"""Which hold a study while they run."""
+
+
+def close_leftover_runs(study: str, current: str | None) -> int:
     """Enter that earlier runs of a study, still under way by Prefect's account, have crashed.
 
     Call it while holding the study: then none of them can be alive.
 
     Args:
-        flow: the flow's name.
         study: the study's folder, as the run was given it.
         current: the run that asks.
 
@@ -34,7 +37,8 @@ def close_leftover_runs(flow: str, study: str, current: str | None) -> int:
     """
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])), flow_run_filter=FlowRunFilter(state=_UNDER_WAY)
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+            flow_run_filter=FlowRunFilter(state=_UNDER_WAY),
         )
         over = [run for run in runs if str(run.id) != current and run.parameters.get("study") == study]
         closed = sum(_close(client, run) for run in over)

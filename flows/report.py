@@ -51,7 +51,15 @@ def ingested(result: dict[str, Any], state: dict[str, Any]) -> str:
     if result["version"] is not None:
         lines.append(f"New version {state['version']}: {state['warehouse']}")
     lines.extend(f"could not be processed: {failure}" for failure in result["failures"])
-    return "\n".join([*lines, "", stated(state)])
+    if result["attention"]:
+        rows = [
+            [each["code"], str(each["count"]), "yes" if each["grew"] else "", each["next_step"]]
+            for each in result["attention"]
+        ]
+        needed = table(["needs a person", "count", "more than before", "what to do"], rows)
+    else:
+        needed = "Nothing needs a person."
+    return "\n".join([*lines, "", stated(state), "", needed])
 
 
 def stated(state: dict[str, Any]) -> str:

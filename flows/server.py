@@ -4,7 +4,6 @@ Prefect's embedded one goes on for ever where the run is killed, and it is start
 one starts at once, so that both take their seconds side by side.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -18,13 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.environment import prepare_environment
-from pipelines.errors import PainLakeError
+from flows.lifeline import end_with_parent
+from pipelines.errors import PainLakeError, UserError
 
+PORT = 4200
+"""Prefect's own."""
 _START_LIMIT_S = 180.0
 _STOP_LIMIT_S = 15.0
 _HOST = "127.0.0.1"
-_PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal that this process gets when its parent ends, however it ends."""
 
 
 @contextmanager
@@ -51,6 +51,7 @@ def local_server(state: Path, port: int = 0, *, for_people: bool = False) -> Ite
     settings = {
         "PREFECT__SERVER_FINAL": "1",
         "PREFECT_UI_ENABLED": str(for_people).lower(),
+        **({"PREFECT_UI_API_URL": f"http://{_HOST}:{port}/api"} if for_people else {}),
         # For a single run: without what keeps house in a server that stays.
         **({} if for_people else {"PREFECT__SERVER_EPHEMERAL": "1"}),
     }
@@ -82,6 +83,36 @@ def local_server(state: Path, port: int = 0, *, for_people: bool = False) -> Ite
                 process.wait()
 
 
+def run_server(data: Path, port: int, tell: Callable[[str], None]) -> None:
+    """Be a server that keeps what it knows and outlives the runs, until stopped.
+
+    It listens on loopback alone, since it asks nobody who they are.
+
+    Args:
+        data: where it keeps its database.
+        port: where it listens.
+        tell: called with each line for the user.
+
+    Raises:
+        UserError: something else listens there, or the folder cannot be made.
+    """
+    if _free_port(port) != port:
+        raise UserError(f"something listens on {_HOST}:{port} already: name another --port")
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{data} cannot be made: {error.strerror}") from error
+    os.environ["PREFECT_HOME"] = str(data)
+    prepare_environment(data)
+    address = f"http://{_HOST}:{port}"
+    # A server asks no other one, and its pages ask it itself, whatever the environment says.
+    os.environ.pop("PREFECT_API_URL", None)
+    os.environ |= {"PREFECT_UI_ENABLED": "true", "PREFECT_UI_API_URL": f"{address}/api", "PREFECT__SERVER_FINAL": "1"}
+    tell(f"Prefect's server: {address}, data in {data}; stop with Ctrl-C")
+    tell(f"for the other commands: export PREFECT_API_URL={address}/api")
+    _serve(port, None)
+
+
 def _free_port(preferred: int) -> int:
     """The preferred port, or another one where something listens on that; 0 prefers none."""
     for port in (preferred, 0):
@@ -109,10 +140,9 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     raise PainLakeError(f"Prefect's server was not up within {_START_LIMIT_S:g} s")
 
 
-def _serve(port: int, parent: int) -> None:
-    """Be the server, for as long as the parent lives."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
+def _serve(port: int, parent: int | None) -> None:
+    """Be the server, for as long as the parent lives if one is named."""
+    if parent is not None and not end_with_parent(signal.SIGTERM, parent):
         return
     import uvicorn  # noqa: PLC0415 - the server's process alone wants it
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flows.cluster import check_runner
 from flows.environment import traces_elsewhere
@@ -48,6 +49,11 @@ class Session:
         """Whether the run is worth starting Prefect for."""
         return self.discovery.anything or self.night.unfinished()
 
+    @property
+    def nothing_new(self) -> dict[str, Any]:
+        """What a run comes to that had nothing to do."""
+        return {"outcome": "nothing new", "version": None, "failures": self.night.failures}
+
 
 _current: list[Session] = []
 
@@ -76,7 +82,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
         Night.check(study)
         check_runner(study.params().study)
     with _plain_about_the_disk(study.root), study.held(), logging_to(study.log):
-        night = Night.open(study, traces_elsewhere())
+        night = Night.open(study, traces_elsewhere(study.state))
         try:
             night.clean_up()
             if resume:
@@ -100,6 +106,11 @@ def _plain_about_the_disk(root: Path) -> Iterator[None]:
         if plain is None:
             raise
         raise plain from error
+
+
+def in_session() -> bool:
+    """Whether this process holds a study."""
+    return bool(_current)
 
 
 def current() -> Session:

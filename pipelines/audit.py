@@ -278,7 +278,7 @@ def _is_clone(study: Study) -> bool:
         return True
     ledger = Ledger(study.ledger, read_only=True)
     try:
-        return not ledger.deliveries()
+        return not ledger.has_deliveries()
     finally:
         ledger.close()
 

@@ -27,27 +27,48 @@ def complete(study: Study, repository: Repository, waiting: Sequence[int], had: 
         had: the last version that the remote has whole; what it has is not looked for again.
 
     Returns:
-        How many objects were copied.
+        How many objects were copied: they were not there, or with other bytes.
 
     Raises:
         TemporaryError: the remote still lacks an object, since the cache has it no more, or not whole.
         PainLakeError: the remote cannot be reached.
     """
     stores = stores_of(study)
-    remote = next((store for store in stores.remotes if store.name == f"remote {repository.remote}"), None)
+    remote = _default(stores, repository)
     if remote is None:
         # Of another kind than folders and S3: DVC's word is all there is.
         return 0
     erased = {each.pseudonym for each in read_tombstones(study.lake)}
     of_waiting = _objects(repository, stores, waiting, erased)
     known = _objects(repository, stores, [] if had is None else [had], erased)
-    lacking = [oid for oid, has in in_parallel(remote.has, sorted(of_waiting - known), _THREADS) if not has]
+
+    def arrived(oid: str) -> bool:
+        path = stores.cache.path(oid)
+        return remote.holds(oid, path.stat().st_size if path.is_file() else None)
+
+    lacking = [oid for oid, has in in_parallel(arrived, sorted(of_waiting - known), _THREADS) if not has]
     # A folder's object says that its files are there: it comes last, as with DVC itself.
     files = [oid for oid in lacking if not oid.endswith(".dir")]
     folders = [oid for oid in lacking if oid.endswith(".dir")]
     for group in (files, folders):
         _copy(stores, remote, group)
     return len(lacking)
+
+
+def check_remote(study: Study, repository: Repository) -> None:
+    """See whether the default remote answers, before DVC is started for it.
+
+    Raises:
+        TemporaryError: it cannot be reached.
+        UserError: it refuses who asks, or DVC's settings of it are wrong.
+    """
+    remote = _default(stores_of(study), repository)
+    if remote is not None:
+        remote.check()
+
+
+def _default(stores: Stores, repository: Repository) -> Store | None:
+    return next((store for store in stores.remotes if store.name == f"remote {repository.remote}"), None)
 
 
 def _objects(repository: Repository, stores: Stores, versions: Iterable[int], erased: set[str]) -> set[str]:

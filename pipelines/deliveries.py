@@ -52,6 +52,12 @@ class RefusedRow:
 def delivery_of(row: sqlite3.Row) -> Delivery:
     """A delivery from its row in the ledger."""
     values = dict(row)
-    values["fate"] = Fate(values["fate"])
-    values["reasons"] = tuple(Reason(*reason) for reason in json.loads(values["reasons"]))
+    values["fate"] = _FATES[values["fate"]]
+    # Most have none, and there is a row for each file that ever landed.
+    values["reasons"] = (
+        () if values["reasons"] == "[]" else tuple(Reason(*each) for each in json.loads(values["reasons"]))
+    )
     return Delivery(**values)
+
+
+_FATES = {fate.value: fate for fate in Fate}

@@ -150,13 +150,17 @@ def _pair(files: list[LandedFile]) -> list[Candidate]:
     paired: set[str] = set()
     found = []
     for file in files:
-        path = PurePosixPath(file.path)
-        if path.suffix.lower() in _UPLOADING or file.path in sidecars:
+        if file.path in sidecars:
             continue
-        if path.suffix.lower() not in MEDIA_SUFFIXES:
+        path = PurePosixPath(file.path)
+        ending = path.suffix
+        if ending.lower() in _UPLOADING:
+            continue
+        if ending.lower() not in MEDIA_SUFFIXES:
             found.append(Candidate("other", file))
             continue
-        names = (str(path.with_suffix(".json")), f"{path}.json", str(path.with_suffix(".JSON")))
+        without = file.path.removesuffix(ending)
+        names = (f"{without}.json", f"{file.path}.json", f"{without}.JSON")
         sidecar = next((sidecars[name] for name in names if name in sidecars), None)
         if sidecar is not None:
             paired.add(sidecar.path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.audit import AuditLog
+from pipelines.checked import forget_checked
 from pipelines.durable import remove_partials
 from pipelines.erase_dataset import publish_without, remove_from_lake, remove_older_files
 from pipelines.erase_inventory import take_inventory
@@ -126,6 +127,7 @@ def _traces(erasing: Erasing) -> None:
     """Take the pseudonym out of logs, reports, the scheduler's database, and what DVC remembers of files."""
     remove_traces(erasing.study, erasing.pseudonym, erasing.elsewhere)
     erasing.repository.forget_computed()
+    forget_checked(erasing.study.state)
 
 
 def _proof(erasing: Erasing) -> None:
@@ -215,8 +217,7 @@ class Eraser:
             UserError: nobody has this ID, or the reason tells who it is.
             PainLakeError: something could not be deleted yet; the next try goes on.
         """
-        if self.vault.mentions(reason) or hospital_id in reason:
-            raise UserError("the reason names a participant: it is kept outside the vault, so leave identities out")
+        self._check_reason(hospital_id, reason)
         tombstone = self.vault.tombstone_of(hospital_id)
         person = self.vault.person(hospital_id)
         if person is not None:
@@ -224,6 +225,26 @@ class Eraser:
         if tombstone is None:
             raise UserError("the vault knows no such ID: nothing was erased")
         return self.erase(tombstone.pseudonym, reason, [hospital_id])
+
+    def enter_id(self, hospital_id: str, reason: str) -> str:
+        """Enter an erasure for the next night, or `resume`, to carry out; returns the pseudonym.
+
+        From here on whoever carries it out needs no ID: it is in the vault, and is destroyed with the person's row.
+
+        Raises:
+            UserError: nobody has this ID, or the reason tells who it is.
+        """
+        self._check_reason(hospital_id, reason)
+        person = self.vault.person(hospital_id)
+        if person is None:
+            raise UserError("the vault knows no such ID: nothing was entered")
+        if person.pseudonym not in {journal.pseudonym for journal in unfinished(self.study)}:
+            self._begin(person.pseudonym, reason)
+        return person.pseudonym
+
+    def _check_reason(self, hospital_id: str, reason: str) -> None:
+        if self.vault.mentions(reason) or hospital_id in reason:
+            raise UserError("the reason names a participant: it is kept outside the vault, so leave identities out")
 
     def erase(self, pseudonym: str, reason: str, hospital_names: Sequence[str] = ()) -> dict[str, Any]:
         """Erase a person, or go on with the erasure.

@@ -8,7 +8,7 @@ import yaml
 from pipelines.checkout import rebuild
 from pipelines.durable import sync, write_durably
 from pipelines.erasing import Erasing
-from pipelines.errors import PainLakeError, TemporaryError
+from pipelines.errors import PainLakeError, TemporaryError, UserError
 from pipelines.faultpoints import fault_point
 from pipelines.repository import version_name
 from pipelines.version import Versioning
@@ -72,7 +72,7 @@ def publish_without(erasing: Erasing) -> None:
             number = max(erasing.repository.versions())
             if commit is not None:
                 number = versioning.publish(commit, outcome)
-            with suppress(TemporaryError):
+            with suppress(TemporaryError, UserError):
                 # The next run pushes.
                 versioning.push()
             erasing.journal.published = f"{version_name(number)} is published without the person"

@@ -23,6 +23,10 @@ class TemporaryError(PainLakeError):
     """Something that can pass by itself: storage that does not answer, a lock that somebody else has."""
 
 
+class AccessRefusedError(UserError):
+    """Storage refuses who asks: another try would be refused as well, so a person mends the credentials."""
+
+
 class RunInProgressError(PainLakeError):
     """Another run holds the study."""
 

@@ -45,8 +45,13 @@ def usable_view_sql(params: UsableParams) -> str:
     return f"CREATE VIEW main.au_frames_usable AS SELECT * FROM main.au_frames WHERE {usable_sql(params)}"  # noqa: S608 - names and numbers
 
 
+IN_PART = "BETWEEN $first AND $last"
+"""Of a statement about some recordings: the parameters that name the first and the last of them. A quantile holds all
+the values it is taken of, and a study's would fill the memory."""
+
+
 def neutral_by_recording_sql(params: NeutralParams) -> str:
-    """The rows of `au_neutral_by_recording`: a quantile over each recording's reading.
+    """The rows of `au_neutral_by_recording` of the recordings `IN_PART`: a quantile over each recording's reading.
 
     Source:
         Baltrusaitis, Mahmoud and Robinson, Cross-dataset learning and person-specific normalisation for automatic
@@ -59,7 +64,7 @@ def neutral_by_recording_sql(params: NeutralParams) -> str:
     )
     return f"""
     WITH reading AS (
-        SELECT recording, start_s, end_s FROM main.tasks WHERE task = 'reading'
+        SELECT recording, start_s, end_s FROM main.tasks WHERE task = 'reading' AND recording {IN_PART}
     ), measured AS (
         SELECT
             g.recording,
@@ -67,6 +72,7 @@ def neutral_by_recording_sql(params: NeutralParams) -> str:
         FROM reading AS g
         JOIN main.au_frames_usable AS f
           ON f.recording = g.recording AND f.timestamp_s >= g.start_s AND f.timestamp_s < g.end_s
+        WHERE f.recording {IN_PART}
         GROUP BY g.recording
     ), found AS (
         SELECT recording, action_unit, value
@@ -84,6 +90,7 @@ def neutral_by_recording_sql(params: NeutralParams) -> str:
     FROM main.recordings AS r
     CROSS JOIN (VALUES {_units()}) AS u (action_unit)
     LEFT JOIN found AS n USING (recording, action_unit)
+    WHERE r.recording {IN_PART}
     ORDER BY r.recording, u.action_unit"""  # noqa: S608 - names from schemas/ and numbers
 
 

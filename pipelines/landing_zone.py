@@ -39,7 +39,7 @@ class Readable(Protocol):
         """A file's bytes.
 
         Raises:
-            Rejection: `UNREADABLE`.
+            Rejection: `UNREADABLE`; `NOT_STABLE`, where it is seen to change meanwhile.
         """
 
 
@@ -65,10 +65,10 @@ def open_landing(where: str, root: Path) -> Landing:
         root: the study's folder.
     """
     if where.startswith("s3://"):
-        bucket, _, prefix = where.removeprefix("s3://").partition("/")
+        from pipelines.s3_client import bucket_and_prefix  # noqa: PLC0415 - as the next
         from pipelines.storage import S3Landing  # noqa: PLC0415 - it builds on this module
 
-        return S3Landing(bucket, prefix)
+        return S3Landing(*bucket_and_prefix(where))
     return FolderLanding(root / where)
 
 
@@ -91,34 +91,48 @@ class FolderLanding:
         Raises:
             UserError: the landing zone is not there, or cannot be listed itself.
         """
+        self.check()
+        return sorted(self._walk(), key=lambda file: file.path)
+
+    def check(self) -> None:
+        """See that the folder is there and can be listed, without listing what is below it.
+
+        Raises:
+            UserError: it is not there, or cannot be listed.
+        """
         if not self.root.is_dir():
             raise UserError(f"the landing zone {self.root} is not there: mount it, or set study.landing in params.yaml")
-        found = sorted(self._walk(self.root), key=lambda file: file.path)
-        if any(file.path == "." for file in found):
-            raise UserError(f"the landing zone {self.root} cannot be listed: mend its permissions")
-        return found
-
-    def _walk(self, folder: Path) -> Iterator[LandedFile]:
-        # What is moved away during the walk, as an upload's temporary name is, has not landed.
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        yield from self._walk(Path(entry.path))
-                        continue
-                    with suppress(FileNotFoundError):
-                        yield self._file(entry)
-        except FileNotFoundError:
-            return
-        except OSError:
-            # Permission, or a disk's or a mount's own failure: it costs this folder, not the night.
-            where = folder.relative_to(self.root).as_posix()
-            yield LandedFile(where, 0, "unlistable", datetime.fromtimestamp(0, tz=UTC), regular=False, listable=False)
+            with os.scandir(self.root) as entries:
+                next(entries, None)
+        except OSError as error:
+            raise UserError(f"the landing zone {self.root} cannot be listed: mend its permissions") from error
 
-    def _file(self, entry: "os.DirEntry[str]") -> LandedFile:
+    def _walk(self) -> Iterator[LandedFile]:
+        # With texts, not paths: there are two files a recording, and each would be taken apart and put together again.
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            # What is moved away during the walk, as an upload's temporary name is, has not landed.
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(f"{folder}{entry.name}/")
+                            continue
+                        with suppress(FileNotFoundError):
+                            yield self._file(entry, folder)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                # Permission, or a disk's or a mount's own failure: it costs this folder, not the night.
+                where, never = folder.rstrip("/") or ".", datetime.fromtimestamp(0, tz=UTC)
+                yield LandedFile(where, 0, "unlistable", never, regular=False, listable=False)
+
+    def _file(self, entry: "os.DirEntry[str]", folder: str) -> LandedFile:
         known = entry.stat(follow_symlinks=False)
         return LandedFile(
-            Path(entry.path).relative_to(self.root).as_posix(),
+            f"{folder}{entry.name}",
             known.st_size,
             _stamp(known),
             # A file system takes any time at all; a date has four digits for its year.

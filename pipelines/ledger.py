@@ -5,6 +5,7 @@ It knows deliveries by random-looking ids, persons by pseudonym; the hospital's 
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -87,6 +88,33 @@ class Ledger:
         """All deliveries of a kind; the one entered last stands last."""
         rows = self._db.execute("SELECT * FROM deliveries WHERE kind = ? ORDER BY rowid", (kind,)).fetchall()
         return [delivery_of(row) for row in rows]
+
+    def of_repeated_names(self) -> list[Delivery]:
+        """The recordings under names that more than one was delivered under; the one entered last stands last."""
+        mine = "kind = 'media' AND recording IS NOT NULL AND duplicate_of IS NULL"
+        rows = self._db.execute(
+            f"SELECT * FROM deliveries WHERE {mine} AND name_digest IN (SELECT name_digest FROM deliveries "  # noqa: S608 - a constant
+            f"WHERE {mine} GROUP BY name_digest HAVING count(*) > 1) ORDER BY rowid"
+        ).fetchall()
+        return [delivery_of(row) for row in rows]
+
+    def has_deliveries(self) -> bool:
+        """Whether anything was ever delivered."""
+        return self._db.execute("SELECT NULL FROM deliveries LIMIT 1").fetchone() is not None
+
+    def fate_counts(self, kind: Kind) -> dict[str, int]:
+        """How many deliveries of a kind there are of each fate."""
+        rows = self._db.execute("SELECT fate, count(*) FROM deliveries WHERE kind = ? GROUP BY fate", (kind,))
+        return {row[0]: row[1] for row in rows}
+
+    def reason_counts(self) -> dict[str, int]:
+        """How often deliveries were given each code."""
+        rows = self._db.execute("SELECT reasons, count(*) FROM deliveries WHERE reasons <> '[]' GROUP BY reasons")
+        found: Counter[str] = Counter()
+        for reasons, deliveries in rows:
+            for code, _ in json.loads(reasons):
+                found[code] += deliveries
+        return dict(found)
 
     def waiting(self) -> list[Delivery]:
         """All deferred deliveries; the one entered last stands last."""

@@ -8,12 +8,10 @@ from schemas.faults import Fate
 
 def counts(ledger: Ledger) -> dict[str, Any]:
     """Counts by fate, whether they add up, reasons, and counts of table rows."""
-    media = ledger.deliveries("media")
-    by_fate = {fate.value: sum(entry.fate is fate for entry in media) for fate in Fate}
-    reasons: dict[str, int] = {}
-    for entry in ledger.deliveries():
-        for code in entry.codes:
-            reasons[code] = reasons.get(code, 0) + 1
+    found = ledger.fate_counts("media")
+    landed = sum(found.values())
+    by_fate = {fate.value: found.get(fate.value, 0) for fate in Fate}
+    reasons = ledger.reason_counts()
     tables: dict[str, dict[str, int]] = {}
     for name, fate, given, rows in ledger.row_counts():
         table = tables.setdefault(name, {"landed": 0, "published": 0, "quarantined": 0})
@@ -22,9 +20,9 @@ def counts(ledger: Ledger) -> dict[str, Any]:
         if given:
             reasons[given] = reasons.get(given, 0) + rows
     return {
-        "landed": len(media),
+        "landed": landed,
         **by_fate,
-        "balanced": sum(by_fate.values()) == len(media),
+        "balanced": sum(by_fate.values()) == landed,
         "reasons": dict(sorted(reasons.items())),
         "tables": dict(sorted(tables.items())),
     }

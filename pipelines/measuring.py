@@ -2,21 +2,23 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from pipelines.audit import AuditLog
 from pipelines.desk import Desk
 from pipelines.errors import PainLakeError, Reason, Rejection, in_short
 from pipelines.handover import within_reach
-from pipelines.lake import recordings
+from pipelines.lake import feature_files, recordings
 from pipelines.land import Accepted
 from pipelines.pool import Workers
 from pipelines.pseudonymise import Source, pseudonymise
 from pipelines.recording import Recording
 from pipelines.selftest import check_engines
 from pipelines.set_aside import keep_bytes, set_aside, take_out
-from pipelines.stages import MEDIA_STAGES, MediaStage, media_stage
+from pipelines.stages import MEDIA_STAGES, MediaStage, inputs_digest, media_stage
 from pipelines.superseded import settle_superseded
 from pipelines.withdrawals import withdrawn
 from pipelines.work import Unit, do_unit, key_of
@@ -33,11 +35,13 @@ class Measuring:
         desk: with ledger, vault and lake.
         audit: where each decryption is entered before it is done.
         failures: what could not be processed for a reason that is not its own is added to it.
+        again: (recording, stage) that are measured whatever stands under their key.
     """
 
     desk: Desk
     audit: AuditLog
     failures: list[str] = field(default_factory=list)
+    again: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def try_engines(self, workers: Workers) -> None:
@@ -62,25 +66,34 @@ class Measuring:
         """
         left_out = set(but)
         units = self.desk.ledger.units_with_digests()
-        return [
-            recording
-            for recording in self.recordings()
-            if recording.recording not in left_out
-            and not self._fresh(recording, units)
-            and not withdrawn(self.desk, recording.participant)
-        ]
+        keys = {stage.name: stage.keys(self.desk.params) for stage in MEDIA_STAGES}
+        found: list[Recording] = []
+        for participant, own in groupby(self.recordings(), key=lambda recording: recording.participant):
+            there = feature_files(self.desk.lake, participant)
+            stale = [
+                each for each in own if each.recording not in left_out and not self._fresh(each, units, keys, there)
+            ]
+            if stale and not withdrawn(self.desk, participant):
+                found += stale
+        return found
 
     def recordings(self) -> list[Recording]:
         """All recordings in the lake, in order."""
         return recordings(self.desk.lake)
 
-    def _fresh(self, recording: Recording, units: dict[tuple[str, str], tuple[str, str]]) -> bool:
+    @staticmethod
+    def _fresh(
+        recording: Recording,
+        units: Mapping[tuple[str, str], tuple[str, str]],
+        keys: Mapping[str, Callable[[str], str]],
+        there: AbstractSet[str],
+    ) -> bool:
         outputs: dict[str, str] = {}
         for stage in MEDIA_STAGES:
             key, outputs[stage.name] = units.get((recording.recording, stage.name), ("", ""))
-            if key != key_of(stage, recording, self.desk.params, outputs):
+            if key != keys[stage.name](inputs_digest(recording, outputs, stage)):
                 return False
-            if not all(path.is_file() for path in stage.files(self.desk.lake, recording)):
+            if not all(f"{stage.folder}/{recording.recording}{each}.parquet" in there for each in stage.endings):
                 return False
         return True
 
@@ -95,6 +108,7 @@ class Measuring:
                 source = Source(reachable, accepted.path, accepted.suffix, accepted.sha256)
                 done = workers.run(pseudonymise, source, recording, person.recipient, self.desk.lake)
         except Rejection as error:
+            self._clear(recording)
             with self._lock:
                 take_out(self.desk, recording)
             self._set_aside(accepted.delivery, Reason(error.code, error.detail), accepted.sidecar)
@@ -113,9 +127,12 @@ class Measuring:
             outputs = {name: self._output(name, recording) for name in stage.needs}
         key = key_of(stage, recording, self.desk.params, outputs)
         identity = self._identity(stage, recording) if stage.decrypts else ""
+        again = (recording.recording, stage.name) in self.again
+        unit = Unit(stage.name, recording, self.desk.lake, self.desk.params, key, identity, again)
         try:
-            done = workers.run(do_unit, Unit(stage.name, recording, self.desk.lake, self.desk.params, key, identity))
+            done = workers.run(do_unit, unit)
         except Rejection as error:
+            self._clear(recording)
             return self._refused(recording, accepted, [Reason(error.code, error.detail)])
         with self._lock:
             # The flags first: what is finished is not looked at again.
@@ -124,6 +141,11 @@ class Measuring:
         refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
         return not refused or self._refused(recording, accepted, refused)
 
+    def _clear(self, recording: Recording) -> None:
+        """Remove what a worker left half written that was stopped: no later run goes through the lake for it."""
+        for path in (self.desk.lake / recording.participant).rglob(f".{recording.recording}.*.partial"):
+            path.unlink(missing_ok=True)
+
     def _identity(self, stage: MediaStage, recording: Recording) -> str:
         """The key to a recording, for one stage; the audit log has it first."""
         self.audit.append("recording_decrypted", recording.recording, {"stage": stage.name})
@@ -131,6 +153,7 @@ class Measuring:
 
     def fail(self, recording: Recording, error: BaseException) -> None:
         """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""
+        self._clear(recording)
         with self._lock:
             self.failures.append(f"{recording.recording}: {in_short(error)}")
             entry = self.desk.ledger.of_recording(recording.recording)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,15 +17,17 @@ from pipelines.durable import remove_partials
 from pipelines.erase import Eraser
 from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
-from pipelines.errors import PainLakeError, Reason, TemporaryError, in_short
+from pipelines.errors import AccessRefusedError, PainLakeError, Reason, TemporaryError, in_short
 from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
-from pipelines.landing_zone import open_landing
+from pipelines.landing_zone import FolderLanding, open_landing
 from pipelines.ledger import Ledger
 from pipelines.measuring import Measuring
 from pipelines.openface_input import stamp_beside
 from pipelines.params import Params
+from pipelines.params_night import NightParams
 from pipelines.quarantine import Quarantine
+from pipelines.release_bucket import staging
 from pipelines.repository import Repository, tag_name
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.study import Study, painlake_version
@@ -102,7 +105,12 @@ class Night:
         """
         params = study.params()
         Vault.open(study.vault)
-        open_landing(params.study.landing, study.root).files()
+        landing = open_landing(params.study.landing, study.root)
+        if isinstance(landing, FolderLanding):
+            landing.check()
+        else:
+            # A bucket answers when it is listed.
+            landing.files()
 
     def close(self) -> None:
         """Close audit log and ledger; the vault keeps the log's end."""
@@ -154,7 +162,9 @@ class Night:
 
     def fingerprint(self) -> str:
         """A digest of code, parameters and engines' own files: while it stands, what was computed stands."""
-        parts = [painlake_version(), params_sha256(self.params), *(stage.code_sha256() for stage in MEDIA_STAGES)]
+        # When the night runs and whom it tells changes no data.
+        measuring = self.params.model_copy(update={"night": NightParams()})
+        parts = [painlake_version(), params_sha256(measuring), *(stage.code_sha256() for stage in MEDIA_STAGES)]
         beside = stamp_beside(self.params.face)
         parts += [] if beside is None else [beside]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -164,9 +174,13 @@ class Night:
     def clean_up(self) -> None:
         """Remove what a killed run left half written, and settle which recordings are current."""
         study = self.study
-        folders = (study.lake, study.state, study.warehouse, study.reports, study.vault)
+        shutil.rmtree(staging(study), ignore_errors=True)
+        folders = [study.state, study.warehouse, study.reports, study.vault]
+        # The lake has a dozen files a recording: it is gone through where there may be something to find.
+        folders += [study.lake] if study.may_have_leavings() else []
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
         removed += drop_leases(study.state)
+        study.note_cleared()
         if removed:
             log.info("removed %d half-written files and locks of an earlier run", removed)
         # An erasure takes its person out of the records itself, and goes on from there.
@@ -228,8 +242,8 @@ class Night:
         """Give a new delivery its fate; returns it if it is to become a recording."""
         try:
             return Judge(self.desk).judge(candidate)
-        except (TemporaryError, OSError, sqlite3.Error):
-            # Of the storage, the disk or the ledger, so of every other delivery too.
+        except (TemporaryError, AccessRefusedError, OSError, sqlite3.Error):
+            # Of the storage, its keys, the disk or the ledger, so of every other delivery too.
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other deliveries go on
             what = in_short(error)

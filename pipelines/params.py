@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pipelines.errors import UserError
 from pipelines.params_block import Block
 from pipelines.params_face import FaceParams
+from pipelines.params_night import NightParams
 from pipelines.params_publish import PublishParams
 from pipelines.params_runner import DaskParams, RayParams
+from pipelines.params_s3 import S3Params
 from schemas.landing import CONSENT_SCOPES
 from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
 from schemas.voice import FEATURE_SET
@@ -246,9 +248,11 @@ class Params(Block):
     version: VersionParams = VersionParams()
     release: ReleaseParams = ReleaseParams()
     erase: EraseParams = EraseParams()
+    s3: S3Params = S3Params()
+    night: NightParams = NightParams()
 
 
-_NO_STAGE = ("release", "erase")
+_NO_STAGE = ("release", "erase", "s3", "night")
 """Blocks that DVC never asks for; a study made before there was one takes its defaults."""
 
 

@@ -92,6 +92,10 @@ class FaceParams(Block):
     openface: OpenFaceParams = OpenFaceParams()
     """Of the engine `openface`."""
 
+    def idle(self) -> frozenset[str]:
+        """The blocks of engines that are not chosen."""
+        return frozenset(FACE_ENGINES) & frozenset(type(self).model_fields) - {self.engine}
+
     @field_validator("engine")
     @classmethod
     def _known_engine(cls, value: str) -> str:

@@ -77,7 +77,7 @@ class PublishParams(Block):
     """The nearest pain score must lie within this of the recording."""
     keep_warehouses: int = Field(default=3, ge=1)
     """How many built DuckDB files stay; an older version can always be built again."""
-    memory_limit_mb: int = Field(default=2000, ge=256)
+    memory_limit_mb: int = Field(default=1200, ge=256)
     """What DuckDB may take while it builds."""
     presence: PresenceParams = PresenceParams()
     usable: UsableParams = UsableParams()

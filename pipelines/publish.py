@@ -1,6 +1,7 @@
 """Publish: the lake as a new DuckDB file, whole and documented, swapped in for the last one."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params_publish import PublishParams
 from pipelines.vault_records import Tombstone
 from pipelines.views import au_summaries_sql, quoted, recording_features_sql
-from pipelines.warehouse import building, make_current, new_file, open_warehouse, remove_older, warehouse_file
+from pipelines.warehouse import beside, building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES
 from schemas.core import Table
 from schemas.expressions import AU_NEUTRAL, AU_NEUTRAL_BY_RECORDING, DERIVED
@@ -137,6 +138,23 @@ def _fill(
 ) -> dict[str, int]:
     """Make and fill every table and view; gives the rows that each table must have."""
     _declare(connection, params)
+    # What is derived needs the frames of faces alone: it is made while DuckDB takes in the other long tables.
+    with beside(connection) as other, ThreadPoolExecutor(1) as thread:
+        others = thread.submit(_insert_long, other, lake, [t for t in _LONG if t is not AU_FRAMES], params)
+        expected = _insert_short(connection, lake, version, results, params)
+        expected |= _insert_long(connection, lake, [AU_FRAMES], params)
+        _derive(connection, params)
+        return expected | others.result()
+
+
+def _insert_short(
+    connection: "duckdb.DuckDBPyConnection",
+    lake: Path,
+    version: VersionRecord,
+    results: Sequence[CheckResult],
+    params: PublishParams,
+) -> dict[str, int]:
+    """Fill the tables that fit into memory; gives the rows that each must have."""
     frames = {table.name: read_table(lake, table) for table in LAKE_TABLES if table not in _LONG}
     frames |= {
         "au_support": au_support(),
@@ -146,15 +164,22 @@ def _fill(
     }
     expected: dict[str, int] = {}
     for table in TABLES.values():
-        if table in _LONG:
-            paths = files(lake, table.name)
-            _insert_files(connection, table, paths, params)
-            expected[qualified(table)] = count_rows(paths)
-        elif table not in {*DERIVED, AU_SUMMARIES, ERASED}:
+        if table not in {*_LONG, *DERIVED, AU_SUMMARIES, ERASED}:
             frame = table.conform(frames[table.name])
             insert_frame(connection, table, frame.sort(table.key, maintain_order=True, nulls_last=True))
-            expected[qualified(table)] = frames[table.name].height
-    _derive(connection, params)
+            expected[qualified(table)] = frame.height
+    return expected
+
+
+def _insert_long(
+    connection: "duckdb.DuckDBPyConnection", lake: Path, tables: Sequence[Table], params: PublishParams
+) -> dict[str, int]:
+    """Have DuckDB read some tables' files; gives the rows that each must have."""
+    expected: dict[str, int] = {}
+    for table in tables:
+        paths = files(lake, table.name)
+        _insert_files(connection, table, paths, params)
+        expected[qualified(table)] = count_rows(paths)
     return expected
 
 
@@ -164,11 +189,12 @@ _DYNAMICS = "memory.main.dynamics"
 
 def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
     """Fill the tables that are made from others."""
-    for table, sql in (
-        (AU_NEUTRAL_BY_RECORDING, neutral_by_recording_sql(params.neutral)),
-        (AU_NEUTRAL, neutral_sql()),
-    ):
-        connection.execute(f"INSERT INTO {qualified(table)} BY NAME {sql}")
+    parts = _parts(connection)
+    for part in parts:
+        connection.execute(
+            f"INSERT INTO {qualified(AU_NEUTRAL_BY_RECORDING)} BY NAME {neutral_by_recording_sql(params.neutral)}", part
+        )
+    connection.execute(f"INSERT INTO {qualified(AU_NEUTRAL)} BY NAME {neutral_sql()}")
     types = ", ".join(f"{quoted(n)} {AU_SUMMARIES[n].type}" for n in ("recording", "task", *DYNAMICS))
     connection.execute(f"CREATE TABLE {_DYNAMICS} ({types})")
     for table, rows in derived(connection, params):
@@ -178,10 +204,21 @@ def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> N
             connection.unregister("incoming")
         else:
             insert_frame(connection, table, rows)
-    connection.execute(
-        f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS, params.neutral.over)}"
-    )
+    for part in parts:
+        connection.execute(
+            f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS, params.neutral.over)}", part
+        )
     connection.execute(f"DROP TABLE {_DYNAMICS}")
+
+
+_RECORDINGS_A_PART = 200
+
+
+def _parts(connection: "duckdb.DuckDBPyConnection") -> list[dict[str, str]]:
+    """The first and the last of each few recordings, in order: what is derived at once fits into memory."""
+    names = [row[0] for row in connection.execute("SELECT recording FROM main.recordings ORDER BY 1").fetchall()]
+    cut = (names[begin : begin + _RECORDINGS_A_PART] for begin in range(0, len(names), _RECORDINGS_A_PART))
+    return [{"first": part[0], "last": part[-1]} for part in cut]
 
 
 def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:

@@ -1,16 +1,12 @@
-"""Release: a version of the dataset as it may be given away, in a folder of its own.
+"""Release: a version of the dataset as it may be given away, in a folder or a bucket's prefix of its own.
 
-Made from the published warehouse, beside the folder and renamed whole; before that the vault notes who is in it, so
+Made from the published warehouse, aside, and in its place once whole; before that the vault notes who is in it, so
 that erasure can say which releases it cannot reach. Pseudonyms are new ones each time; which old one each was is kept
 nowhere. Recordings themselves are in no release.
 """
 
-import glob
 import random
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +20,13 @@ from pipelines.checkout import checkout, find_version
 from pipelines.consent import check_person
 from pipelines.disclosure import Disclosed, anonymise
 from pipelines.duckdb_tables import qualified
-from pipelines.durable import sync
-from pipelines.errors import PainLakeError, Rejection, UserError
+from pipelines.errors import PainLakeError, Rejection
 from pipelines.params import Params
 from pipelines.rekey import new_keys, release_name
 from pipelines.release_files import Contents, Facts, write_warehouse
 from pipelines.release_report import report_of, write_texts
 from pipelines.release_tables import Changes, Rules, first_days, release_rows
+from pipelines.release_target import target_of
 from pipelines.study import Study, painlake_version
 from pipelines.vault import Vault
 from pipelines.vault_records import ReleaseRecord
@@ -65,7 +61,7 @@ class Chosen:
 def release(
     study: Study,
     profile: Profile,
-    out: Path,
+    out: Path | str,
     version: str | None = None,
     source: random.Random | None = None,
 ) -> dict[str, Any]:
@@ -74,7 +70,7 @@ def release(
     Args:
         study: the study.
         profile: for whom.
-        out: a new or empty folder outside the study.
+        out: a new or empty folder outside the study, or s3://bucket/prefix with nothing below it.
         version: of the dataset, such as v0001; None for the current one.
         source: of the new names' randomness; None for the operating system's.
 
@@ -82,13 +78,14 @@ def release(
         The disclosure report, as `report.json` has it.
 
     Raises:
-        UserError: the folder is not empty, the vault is missing, there is no such version, or k cannot be met; nothing
+        UserError: the place is not empty, the vault is missing, there is no such version, or k cannot be met; nothing
             is written then.
         RunInProgressError: another run holds the study.
+        TemporaryError: the bucket cannot be reached; what is there by then is no release, and the next try removes it.
     """
-    params, out = study.params(), out.absolute()
-    _check_folder(out, study)
-    Vault.open(study.vault)
+    params = study.params()
+    target = target_of(out, study, params.s3)
+    target.check(Vault.open(study.vault))
     if version is None:
         current_file(study.warehouse)
     else:
@@ -117,7 +114,7 @@ def release(
             now.isoformat(timespec="seconds"),
             tuple(disclosed.people["participant"]),
         )
-        with _set_aside(out) as folder:
+        with target.set_aside(facts.release) as folder:
             report["tables"] |= write_warehouse(folder, file, contents, params.publish.memory_limit_mb)
             write_texts(folder, facts, report)
             _note(study, vault, record, report)
@@ -200,41 +197,6 @@ def _frames(
         name: release_rows(_SHORT[name], given[name], sources[name], rules, changes) for name in given if name in _SHORT
     }
     return frames | {RELEASE.name: RELEASE.frame([facts.row(counts, disclosed.k)])}
-
-
-def _check_folder(out: Path, study: Study) -> None:
-    if out.resolve().is_relative_to(study.root.resolve()):
-        raise UserError(f"{out} is inside the study, whose git would keep it: name a folder elsewhere")
-    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
-        raise UserError(f"{out} is not empty: name a new folder")
-
-
-@contextmanager
-def _set_aside(out: Path) -> Iterator[Path]:
-    """A folder beside `out`, for its owner alone, that takes its place once whole.
-
-    Raises:
-        PainLakeError: it cannot be written; nothing stays.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for left in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
-            shutil.rmtree(left)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    except OSError as error:
-        raise UserError(f"{out} cannot be made: {error.strerror}") from error
-    try:
-        yield folder
-        for path in [*folder.rglob("*"), folder]:
-            sync(path)
-        folder.replace(out)
-        sync(out.parent)
-    except OSError as error:
-        raise PainLakeError(f"{out} cannot be written: {error.strerror}") from error
-    except duckdb.Error as error:
-        raise PainLakeError(f"{out} cannot be written: {str(error).splitlines()[0]}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _note(study: Study, vault: Vault, record: ReleaseRecord, report: Mapping[str, Any]) -> None:

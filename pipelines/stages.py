@@ -99,9 +99,16 @@ class MediaStage:
             inputs: a digest of what goes in.
             params: the study's; the stage's own block counts.
         """
-        block = self.params(params)
-        parts = [self.name, inputs, params_sha256(block), self.code_sha256(), str(_engine_of(self, params))]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return self.keys(params)(inputs)
+
+    def keys(self, params: Params) -> Callable[[str], str]:
+        """As `key`, for many recordings: what is the same for all of them is asked for once."""
+        rest = [params_sha256(self.params(params)), self.code_sha256(), str(_engine_of(self, params))]
+
+        def key(inputs: str) -> str:
+            return hashlib.sha256(json.dumps([self.name, inputs, *rest]).encode()).hexdigest()
+
+        return key
 
     def provenance(self, key: str, recording: Recording, params: Params, reasons: tuple[Reason, ...]) -> dict[str, Any]:
         """What a file says of its making."""
@@ -127,8 +134,8 @@ def _engine_of(stage: MediaStage, params: Params) -> Engine:
 
 @cache
 def params_sha256(block: Block) -> str:
-    """A digest of a block with all its defaults."""
-    return hashlib.sha256(block.model_dump_json().encode()).hexdigest()
+    """A digest of a block with all its defaults, but for what changes nothing."""
+    return hashlib.sha256(block.model_dump_json(exclude=set(block.idle())).encode()).hexdigest()
 
 
 def inputs_digest(
@@ -149,8 +156,10 @@ _NO_NUMBERS = frozenset(
         "pipelines.params",
         "pipelines.params_block",
         "pipelines.params_face",
+        "pipelines.params_night",
         "pipelines.params_publish",
         "pipelines.params_runner",
+        "pipelines.params_s3",
         "pipelines.au_response",
         "pipelines.errors",
         "pipelines.durable",
@@ -191,16 +200,25 @@ def _imported(module: str) -> set[str]:
         if name in found or name in _NO_NUMBERS:
             continue
         found.add(name)
-        for node in ast.walk(ast.parse(_source(name))):
-            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            if isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            todo.extend(each for each in names if each.split(".")[0] in _PACKAGES)
+        todo.extend(_imports_of(name))
     return found
 
 
+@cache
+def _imports_of(module: str) -> tuple[str, ...]:
+    """The modules of the project that a module itself imports; stages share most of theirs."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(_source(module))):
+        names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        if isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found.extend(each for each in names if each.split(".")[0] in _PACKAGES)
+    return tuple(found)
+
+
+@cache
 def _source(module: str) -> bytes:
     spec = find_spec(module)
     if spec is None or spec.origin is None:

@@ -14,11 +14,14 @@ from typing import Protocol
 
 from pipelines.durable import written_durably
 from pipelines.errors import UserError
+from pipelines.s3_client import bucket_and_prefix
 from pipelines.storage import S3Objects
 from pipelines.study import Study
 
 _OBJECTS = "files/md5/"
 _RUNS = "runs/"
+_SECRETS = ("access_key_id", "secret_access_key", "session_token")
+"""What DVC would take from its settings, and nobody should write into them."""
 
 
 class Store(Protocol):
@@ -31,8 +34,16 @@ class Store(Protocol):
     def read(self, oid: str) -> bytes | None:
         """An object's bytes, or None where it is not there."""
 
-    def has(self, oid: str) -> bool:
-        """Whether an object can be read now. Threads may call this at once."""
+    def check(self) -> None:
+        """See whether the place answers.
+
+        Raises:
+            TemporaryError: it cannot be reached.
+            UserError: it refuses who asks.
+        """
+
+    def holds(self, oid: str, size: int | None) -> bool:
+        """Whether an object is here as it should be; its size where that is known. Threads may call this at once."""
 
     def write(self, oid: str, source: Path) -> None:
         """Copy an object here from a file whose hash is right. Threads may call this at once."""
@@ -79,9 +90,13 @@ class FolderStore:
         except FileNotFoundError:
             return None
 
-    def has(self, oid: str) -> bool:
-        """Whether an object is there."""
-        return self.path(oid).is_file()
+    def check(self) -> None:
+        """A folder is asked when it is read."""
+
+    def holds(self, oid: str, size: int | None) -> bool:
+        """Whether an object of that size is there."""
+        path = self.path(oid)
+        return path.is_file() and size in {None, path.stat().st_size}
 
     def write(self, oid: str, source: Path) -> None:
         """Copy an object here."""
@@ -139,9 +154,13 @@ class S3Store:
         """An object's newest bytes."""
         return self.bucket.read(_key(oid))
 
-    def has(self, oid: str) -> bool:
-        """Whether an object can be read now."""
-        return self.bucket.has(_key(oid))
+    def check(self) -> None:
+        """See whether the bucket answers."""
+        self.bucket.check()
+
+    def holds(self, oid: str, size: int | None) -> bool:
+        """Whether an object has the bytes that its hash names."""
+        return self.bucket.holds(_key(oid), oid.removesuffix(".dir"), size)
 
     def write(self, oid: str, source: Path) -> None:
         """Copy an object here, in parts where it is large."""
@@ -248,8 +267,11 @@ def stores_of(study: Study, shared: str | None = None) -> Stores:
 def _remote(name: str, settings: Mapping[str, str], beside: Path) -> Store | None:
     url = settings.get("url", "")
     if url.startswith("s3://"):
-        bucket, _, prefix = url.removeprefix("s3://").partition("/")
-        return S3Store(name, S3Objects(bucket, prefix, settings))
+        for secret in _SECRETS:
+            if secret in settings:
+                option = f"`dvc remote modify {name.removeprefix('remote ')} --unset {secret}`, also with --local"
+                raise UserError(f"DVC's settings hold a {secret}: credentials come from AWS's standard chain. {option}")
+        return S3Store(name, S3Objects(*bucket_and_prefix(url), settings))
     if "://" in url or not url:
         return None
     # DVC reads a relative path from the folder of its settings.

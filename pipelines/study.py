@@ -5,7 +5,7 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import yaml
 from pipelines.durable import write_durably
 from pipelines.errors import RunInProgressError, UserError
 from pipelines.params import Params, read_params
+from pipelines.s3_client import bucket_and_prefix
 from pipelines.vault import FOLDER_VARIABLE, Vault
 
 _TEMPLATES = ("dvc.yaml", "params.yaml")
@@ -108,6 +109,8 @@ class Study:
     def held(self) -> Iterator[None]:
         """Hold the study for one run; the kernel frees the lock when the process ends, however it ends.
 
+        The lock's file says how its last holder ended, for `may_have_leavings`.
+
         Raises:
             RunInProgressError: another run holds it.
         """
@@ -119,7 +122,52 @@ class Study:
                 raise RunInProgressError(
                     f"RUN_IN_PROGRESS: another run holds {self.root}; try again when it is over"
                 ) from error
+            _note(handle.fileno(), _HELD if _noted(handle.fileno()) == _ENDED else _LEFT, lasting=True)
             yield
+            # Not where an error ended it: workers may have been stopped while they wrote.
+            if _noted(handle.fileno()) == _HELD:
+                _note(handle.fileno(), _ENDED)
+
+    def is_held(self) -> bool:
+        """Whether a run holds the study just now."""
+        try:
+            with self.held():
+                return False
+        except RunInProgressError:
+            return True
+
+    def may_have_leavings(self) -> bool:
+        """Whether an earlier holder may have left half-written files: it was killed, or ended with an error.
+
+        The caller holds the study. What nobody knows of, since no holder has noted its end yet, may be so too.
+        """
+        try:
+            return (self.state / "lock").read_bytes() != _HELD
+        except FileNotFoundError:
+            return True
+
+    def note_cleared(self) -> None:
+        """Note that no half-written file is left; the caller holds the study and has seen to it."""
+        lock = self.state / "lock"
+        if lock.exists():
+            with lock.open("a+") as handle:
+                _note(handle.fileno(), _HELD)
+
+
+_HELD, _LEFT, _ENDED = b"held\n", b"held; an earlier holder did not end well\n", b"ended\n"
+
+
+def _noted(lock: int) -> bytes:
+    return os.pread(lock, 100, 0)
+
+
+def _note(lock: int, what: bytes, *, lasting: bool = False) -> None:
+    """Write how a lock is held; where the disk is full or read-only it says nothing, and nothing is taken as said."""
+    with suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.write(lock, what)
+        if lasting:
+            os.fsync(lock)
 
 
 def open_study(root: Path) -> Study:
@@ -161,6 +209,8 @@ def make_study(root: Path, landing: str | None, remote: str | None) -> Study:
     for place in (landing, remote):
         if place is not None and "://" in place and not place.startswith("s3://"):
             raise UserError(f"{place}: landing and remote are folders or s3://bucket/prefix")
+        if place is not None and place.startswith("s3://"):
+            bucket_and_prefix(place)
     study = Study(root.absolute())
     for folder in (study.root, study.lake, study.warehouse, study.reports):
         folder.mkdir(parents=True, exist_ok=True)

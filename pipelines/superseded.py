@@ -22,13 +22,12 @@ def settle_superseded(lake: Path, ledger: Ledger, name_digest: str | None = None
         name_digest: of the one name that is looked at; None for all.
     """
     by_name: dict[str, list[Delivery]] = defaultdict(list)
-    for entry in ledger.by_arrival("media") if name_digest is None else ledger.by_name(name_digest):
+    # A name that had one alone has nothing to settle: a nightly look at all of them would cost more than it finds.
+    for entry in ledger.of_repeated_names() if name_digest is None else ledger.by_name(name_digest):
         if entry.recording is not None and entry.duplicate_of is None:
             by_name[entry.name_digest].append(entry)
     for entries in by_name.values():
-        # A name that had one alone has nothing to settle: a nightly look at all sidecars would cost more than it finds.
-        if len(entries) > 1 or name_digest is not None:
-            _settle(lake, ledger, entries)
+        _settle(lake, ledger, entries)
 
 
 def _settle(lake: Path, ledger: Ledger, entries: Sequence[Delivery]) -> None:

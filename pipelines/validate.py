@@ -1,21 +1,27 @@
 """Validate: the whole lake against its declarations; a failed critical check holds the publication back."""
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from expectations.relations import Limits, check_relations
+from expectations.relations import DISORDERED, LAST_S, ROWS, Limits, check_relations, times_out_of_order
 from expectations.results import CheckResult
-from expectations.suites import check_columns, check_parts, check_values
+from expectations.suites import ALL_ROWS_UP_TO, check_columns, check_parts, check_values, is_sound
+from pipelines.checked import Checked, FileFacts
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError
 from pipelines.lake import files, read_files, read_table
 from pipelines.params import ValidateParams
 from schemas.core import Table
-from schemas.tables import LAKE_TABLES, PART_BY_PART
+from schemas.quality import QUALITY_MEASURES
+from schemas.tables import FEATURE_TABLES, LAKE_TABLES, PART_BY_PART
+
+log = logging.getLogger("painlake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +46,43 @@ class ValidationOutcome:
         return tuple(result for result in self.results if not result.success and not result.holds_back)
 
 
-def validate(lake: Path, report: Path, params: ValidateParams) -> ValidationOutcome:
-    """Check every table of the lake and write the report; the same lake gives the same bytes.
+def validate(lake: Path, report: Path, params: ValidateParams, store: Path | None = None) -> ValidationOutcome:
+    """Check every table of the lake and write the report; the same lake gives the same bytes, whatever is known of it.
 
     Args:
         lake: the lake.
         report: where the outcome is written, as JSON.
         params: what the rules across tables allow.
+        store: where what is known of feature files is kept (see `pipelines.checked`); without one all are read.
     """
     results: list[CheckResult] = []
     related: dict[str, pl.DataFrame] = {}
+    checked = Checked(store, lake)
     for table in LAKE_TABLES:
-        found, frame = _check_table(lake, table)
+        found, frame = _check_files(lake, table, checked) if table in _BY_FILE else _check_table(lake, table)
         results.extend(found)
         if frame is not None:
-            related[table.name] = frame.select(
-                name for name in frame.columns if name in _RELATED or len(table.names) < 20
-            )
+            related[table.name] = frame
     limits = Limits(
         params.control_max_nrs, params.control_max_recordings, params.duration_tolerance_s, params.allow_mixed_engines
     )
     results.extend(check_relations(related, LAKE_TABLES, limits))
     outcome = ValidationOutcome(tuple(sorted(results)))
     write_durably(report, report_bytes(outcome))
+    checked.keep()
+    log.info("validated: %d feature files were new or had changed", checked.looked_at)
     return outcome
 
 
-_RELATED = ("recording", "participant", "task", "frame", "timestamp_s", "t_s")
-"""What rules across tables need of the wide tables: the rest is let go, since the long ones fill the memory."""
+_BY_FILE = [table for table in FEATURE_TABLES if table is not QUALITY_MEASURES]
+"""Of the measures of quality, all rows are read for the table `recordings` and the rules about it."""
+
+_WHOLE_UP_TO_FILES = 1_000
+"""A short table of more files is checked as a long one is: by the files that are not known to be sound."""
 
 
 def _check_table(lake: Path, table: Table) -> tuple[Sequence[CheckResult], pl.DataFrame | None]:
-    """Check one table; gives its rows too where its columns are right."""
-    if table in PART_BY_PART:
-        return _check_long(lake, table)
+    """Check one table whole; gives its rows too where its columns are right."""
     try:
         frame = read_table(lake, table)
     except PainLakeError as error:
@@ -84,32 +93,111 @@ def _check_table(lake: Path, table: Table) -> tuple[Sequence[CheckResult], pl.Da
     return [*of_columns, *check_values(table, frame)], frame
 
 
-def _check_long(lake: Path, table: Table) -> tuple[Sequence[CheckResult], pl.DataFrame | None]:
-    """Check a table file by file, one recording each; gives the recordings that have rows."""
-    owners: list[str] = []
-    differing: list[pl.DataFrame] = []
-
-    def parts() -> Iterator[pl.DataFrame]:
-        for path in files(lake, table.name):
-            part = read_files([path], table)
-            if part.schema != pl.Schema(table.polars_schema()):
-                differing.append(part)
-                return
-            found = part["recording"].unique().to_list()
-            if found not in ([], [path.name.partition(".")[0]]):
-                # Else two files could share a key, and neither would show it.
-                raise PainLakeError(f"{path.parent.name}/{path.name} has rows of another recording")
-            owners.extend(found)
-            yield part
-
+def _check_files(lake: Path, table: Table, checked: Checked) -> tuple[Sequence[CheckResult], pl.DataFrame | None]:
+    """Check a table of a file a recording; gives, in place of its rows, what rules across tables need of each file."""
+    paths = files(lake, table.name)
     try:
-        of_values = check_parts(table, parts())
+        facts = checked.facts(paths, partial(_facts, table))
+        names = [path.name.partition(".")[0] for path in paths]
+        rows = sum(each.rows for each in facts)
+        few = rows <= ALL_ROWS_UP_TO and len(paths) <= _WHOLE_UP_TO_FILES
+        if table not in PART_BY_PART and (few or len(set(names)) < len(names)):
+            return _check_table(lake, table)
+        unsound = [path for path, each in zip(paths, facts, strict=True) if not each.sound]
+        differing = next((part for path in unsound if not _as_declared(part := read_files([path], table), table)), None)
+        if differing is not None:
+            return check_columns(table, differing), None
+        if table not in PART_BY_PART and not all(_is_own(path, read_files([path], table)) for path in unsound):
+            # Rows of one key may then stand in two files: only the whole shows it.
+            return _check_table(lake, table)
+        of_values = check_parts(table, (_own(path, table) for path in unsound))
     except PainLakeError as error:
         return [_unreadable(table, error)], None
-    of_columns = check_columns(table, differing[0] if differing else table.frame())
-    if differing:
-        return of_columns, None
-    return [*of_columns, *of_values], pl.DataFrame({"recording": owners}, schema={"recording": pl.String})
+    found = pl.DataFrame(
+        {
+            "recording": names,
+            ROWS: [each.rows for each in facts],
+            LAST_S: [each.last_s for each in facts],
+            DISORDERED: [each.disordered for each in facts],
+        },
+        schema={"recording": pl.String, ROWS: pl.Int64, LAST_S: pl.Float64, DISORDERED: pl.Int64},
+    )
+    return [*check_columns(table, table.frame()), *of_values], found.filter(pl.col(ROWS) > 0)
+
+
+def _facts(table: Table, paths: Sequence[Path]) -> list[FileFacts]:
+    """Read files and find out what is to be known of each; one by one where together they are not all sound."""
+    together = _facts_of_sound(table, paths)
+    return [_facts_of(table, path) for path in paths] if together is None else together
+
+
+_PLACE = "place of the file"
+
+
+def _facts_of_sound(table: Table, paths: Sequence[Path]) -> list[FileFacts] | None:
+    """The facts of files that are all sound, or None."""
+    try:
+        if any(tuple(pl.read_parquet_schema(path)) != table.names for path in paths):
+            return None
+        frame = pl.scan_parquet(list(paths), glob=False, include_file_paths=_PLACE).collect()
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    rows = frame.drop(_PLACE)
+    if not _as_declared(rows, table) or not is_sound(table, rows):
+        return None
+    time = _time_of(table)
+    by_file = frame.group_by(_PLACE).agg(
+        pl.len().alias(ROWS),
+        pl.col("recording").n_unique().alias("recordings"),
+        pl.col("recording").first(),
+        (pl.lit(None, pl.Float64) if time is None else pl.col(time).fill_nan(None).max()).alias(LAST_S),
+    )
+    found = {Path(row[_PLACE]): row for row in by_file.iter_rows(named=True)}
+    if any(row["recordings"] > 1 or path.name.partition(".")[0] != row["recording"] for path, row in found.items()):
+        return None
+    if len(found.keys() - set(paths)) > 0 or (_has_order(table) and times_out_of_order(rows)):
+        return None
+    empty = {ROWS: 0, LAST_S: None}
+    each = (found.get(path, empty) for path in paths)
+    return [FileFacts(row[ROWS], sound=True, last_s=row[LAST_S]) for row in each]
+
+
+def _time_of(table: Table) -> str | None:
+    return next((name for name in ("timestamp_s", "t_s") if name in table.names), None)
+
+
+def _has_order(table: Table) -> bool:
+    return {"frame", "timestamp_s"} <= set(table.names)
+
+
+def _facts_of(table: Table, path: Path) -> FileFacts:
+    frame = read_files([path], table)
+    if not _as_declared(frame, table) or not _is_own(path, frame):
+        return FileFacts(frame.height, sound=False)
+    time = _time_of(table)
+    return FileFacts(
+        frame.height,
+        is_sound(table, frame),
+        None if time is None else frame.select(pl.col(time).fill_nan(None).max()).item(),
+        times_out_of_order(frame) if _has_order(table) else 0,
+    )
+
+
+def _as_declared(frame: pl.DataFrame, table: Table) -> bool:
+    return frame.schema == pl.Schema(table.polars_schema())
+
+
+def _is_own(path: Path, frame: pl.DataFrame) -> bool:
+    """Whether a file has rows of the recording alone that it is named after."""
+    return frame["recording"].unique().to_list() in ([], [path.name.partition(".")[0]])
+
+
+def _own(path: Path, table: Table) -> pl.DataFrame:
+    frame = read_files([path], table)
+    if not _is_own(path, frame):
+        # Else two files could share a key, and neither would show it.
+        raise PainLakeError(f"{path.parent.name}/{path.name} has rows of another recording")
+    return frame
 
 
 def _unreadable(table: Table, error: PainLakeError) -> CheckResult:

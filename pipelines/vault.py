@@ -227,6 +227,10 @@ class Vault:
         """Keep who is in a release, before it is handed out."""
         self._releases.append(record)
 
+    def made_release(self, release: str) -> bool:
+        """Whether a release of that name was made, or begun, from this study."""
+        return any(record.release == release for record in self._releases)
+
     def releases_with(self, pseudonym: str) -> list[ReleaseRecord]:
         """The releases that a person is in, oldest first: where erasure cannot reach."""
         return [record for record in self._releases if pseudonym in record.people]
@@ -295,7 +299,7 @@ class Vault:
             "index_key": self._index_key.hex(),
             "quarantine_identity": self._quarantine_identity,
             "names": dict(self._names),
-            "people": [asdict(person) for person in self._people.values()],
+            "people": [person.record for person in self._people.values()],
             "tombstones": [asdict(tombstone) for tombstone in self._tombstones.values()],
             # As lists, since that is what is read back and compared.
             "releases": [{**asdict(record), "people": list(record.people)} for record in self._releases],

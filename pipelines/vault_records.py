@@ -27,6 +27,18 @@ class Person:
     consent: list[ConsentEvent] = field(default_factory=list)
 
     @property
+    def record(self) -> dict[str, object]:
+        """As the vault's file has it: a copy, which later changes leave as it is."""
+        return {
+            "participant_id": self.participant_id,
+            "pseudonym": self.pseudonym,
+            "identity": self.identity,
+            "day_zero": self.day_zero,
+            "register": dict(self.register),
+            "consent": [{"at": each.at, "status": each.status, "scope": each.scope} for each in self.consent],
+        }
+
+    @property
     def recipient(self) -> str:
         """The public half of the person's key: enough to encrypt."""
         return str(pyrage.x25519.Identity.from_str(self.identity).to_public())

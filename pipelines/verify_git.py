@@ -18,6 +18,11 @@ from pipelines.verify_objects import reading_threads
 
 _EDITED_BY_PEOPLE = frozenset({"params.yaml", "dvc.yaml", ".dvc/config", ".gitignore", ".dvcignore", ".dvc/.gitignore"})
 _NAMED = re.compile(r"refs/[\w./-]*\w|packed-refs|objects/pack/pack-\w+\.\w+")
+# As git writes them. Git reads more than that, such as a hash in capitals, which is one flipped bit from it.
+_REFERENCE = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}|ref: refs/\S+)\n")
+_PACKED = re.compile(
+    rb"(# pack-refs with:( peeled| fully-peeled| sorted)* ?\n)?([0-9a-f]{40,64} refs/\S+\n(\^[0-9a-f]{40,64}\n)?)*"
+)
 _PIECE = 1 << 20
 
 
@@ -88,8 +93,12 @@ def _check_git(findings: Findings, study: Study, repository: Repository) -> None
     for path in damaged:
         findings.add(path.relative_to(study.root).as_posix(), "is damaged", _from_clone())
     said = repository.fsck()
-    if damaged or not said:
+    if damaged:
         # What git says then follows from the damaged objects.
+        return
+    if not said:
+        for path in _misspelt(study.root / ".git"):
+            findings.add(path.relative_to(study.root).as_posix(), "is not as git writes it", _from_clone())
         return
     # Where the branch is damaged, git goes on to say so of HEAD, which leads to it.
     named = {f".git/{match[0]}" for line in said if "HEAD" not in line for match in _NAMED.finditer(line)}
@@ -100,6 +109,16 @@ def _check_git(findings: Findings, study: Study, repository: Repository) -> None
     for name in sorted(named) or [".git"]:
         remedy = "remove it, then run `git reset`" if name == ".git/index" else _from_clone()
         findings.add(name, f"is damaged ({said[0]})", remedy)
+
+
+def _misspelt(git: Path) -> list[Path]:
+    """References that git can read, and would never write."""
+    packed = git / "packed-refs"
+    loose = [git / "HEAD", *sorted(path for path in (git / "refs").rglob("*") if path.is_file())]
+    wrong = [path for path in loose if path.suffix != ".lock" and not _REFERENCE.fullmatch(path.read_bytes())]
+    if packed.exists() and not _PACKED.fullmatch(packed.read_bytes()):
+        wrong.append(packed)
+    return wrong
 
 
 def _is_whole(path: Path) -> bool:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.backup import complete
+from pipelines.backup import check_remote, complete
 from pipelines.durable import write_durably
-from pipelines.errors import PainLakeError, TemporaryError
+from pipelines.errors import PainLakeError, TemporaryError, UserError
 from pipelines.faultpoints import fault_point
 from pipelines.lake import dataset_summary, people, recordings
 from pipelines.ledger import Ledger
@@ -120,6 +120,7 @@ class Versioning:
 
         Raises:
             TemporaryError: it cannot be reached; the next run tries again.
+            UserError: it refuses who asks, or its settings are wrong: another try would be refused as well.
         """
         if not self.to_push():
             return
@@ -127,10 +128,14 @@ class Versioning:
         waiting = [version["number"] for version in known if version["pushed_at"] is None]
         had = max((version["number"] for version in known if version["pushed_at"] is not None), default=None)
         try:
+            check_remote(self.study, self.repository)
             self.repository.push()
             copied = complete(self.study, self.repository, waiting, had)
             if copied:
                 log.info("%d objects that DVC had passed over were copied to the remote", copied)
+        except UserError as error:
+            log.warning("NOT_BACKED_UP: %s", error)
+            raise UserError(f"NOT_BACKED_UP: {error}") from error
         except PainLakeError as error:
             log.warning("NOT_BACKED_UP: %s", error)
             raise TemporaryError(f"NOT_BACKED_UP: {error}") from error

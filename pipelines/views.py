@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipelines.frame_views import calibrated_sql, neutral_of_recording_sql
+from pipelines.frame_views import IN_PART, calibrated_sql, neutral_of_recording_sql
 from schemas.features import (
     AU_SUMMARIES,
     DYNAMICS,
@@ -36,13 +36,13 @@ _SUMMARY_SQL: dict[Summary, str] = {
 }
 
 _SPANS = f"""
-    SELECT recording, task, start_s, end_s FROM main.tasks
+    SELECT recording, task, start_s, end_s FROM main.tasks WHERE recording {IN_PART}
     UNION ALL
-    SELECT recording, '{WHOLE}', '-infinity'::DOUBLE, 'infinity'::DOUBLE FROM main.recordings"""  # noqa: S608 - a constant
+    SELECT recording, '{WHOLE}', '-infinity'::DOUBLE, 'infinity'::DOUBLE FROM main.recordings WHERE recording {IN_PART}"""  # noqa: S608 - a constant
 
 
 def au_summaries_sql(dynamics: str, over: Literal["person", "recording"]) -> str:
-    """The rows of `au_summaries`: over each task's frames (start <= time < end), and over all.
+    """The rows of `au_summaries` of the recordings `IN_PART`: over each task's frames (start <= time < end), and over all.
 
     A table and no view, since a query of it would otherwise read every frame of the study.
 
@@ -72,6 +72,7 @@ def au_summaries_sql(dynamics: str, over: Literal["person", "recording"]) -> str
         FROM spans AS s
         JOIN main.au_frames AS f
           ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
+        WHERE f.recording {IN_PART}
         GROUP BY s.recording, s.task
     ), neutral AS ({neutral_of_recording_sql(over)}
     ), usable AS (
@@ -84,6 +85,7 @@ def au_summaries_sql(dynamics: str, over: Literal["person", "recording"]) -> str
         JOIN main.au_frames_usable AS f
           ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
         LEFT JOIN neutral AS n ON n.recording = s.recording
+        WHERE f.recording {IN_PART}
         GROUP BY s.recording, s.task
     )
     SELECT

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Unit:
     """A stage of a recording, to be done under a key.
 
-    `identity` is the person's secret key: it travels to the worker in memory and is never shown. `lease` is a file
-    that is gone when nobody waits for the unit any more; then nothing is written.
+    `identity` is the person's secret key: it travels to the worker in memory and is never shown. `again` is to measure
+    it whatever stands under its key. `lease` is a file that is gone when nobody waits for the unit any more; then nothing
+    is written.
     """
 
     stage: str
@@ -33,6 +34,7 @@ class Unit:
     params: Params
     key: str
     identity: str = field(repr=False)
+    again: bool = False
     lease: Path | None = None
 
 
@@ -55,7 +57,7 @@ def do_unit(unit: Unit) -> Done:
         PainLakeError: nobody waits for it any more.
     """
     stage = media_stage(unit.stage)
-    done = finished(stage, unit.lake, unit.recording, unit.key)
+    done = None if unit.again else finished(stage, unit.lake, unit.recording, unit.key)
     if done is not None:
         return done
     fault_point(f"unit.{unit.stage}.{unit.recording.recording}")

@@ -34,6 +34,7 @@ def test_no_file_at_all_is_no_identity() -> None:
     assert not summarise(NAMES, [{}, {}]).passed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     find_spec("skimage") is None or find_spec("parselmouth") is None, reason="the extra `demo` is not installed"
 )

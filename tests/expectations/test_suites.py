@@ -6,7 +6,7 @@ import pytest
 from expectations import suites
 from expectations.engine import run_rules
 from expectations.results import CheckResult, Rule
-from expectations.suites import check_tables, check_values, telling_rows, value_rules
+from expectations.suites import check_tables, check_values, is_sound, telling_rows, value_rules
 from schemas.core import Column, Table
 
 PAIN = Table(
@@ -128,3 +128,32 @@ def test_only_critical_failures_hold_back() -> None:
     assert result("critical", success=False).holds_back
     assert not result("warning", success=False).holds_back
     assert not result("critical", success=True).holds_back
+
+
+SMALL = Table(
+    "small", "thing", "Things.",
+    (
+        Column("recording", "VARCHAR", "Whose.", nullable=False, pattern="P[0-9]+(a|b)"),
+        Column("n", "INTEGER", "Which.", nullable=False, minimum=0, maximum=9),
+        Column("x", "FLOAT", "A number.", minimum=0.1, maximum=0.7),
+        Column("kind", "VARCHAR", "What.", allowed=("one", "two")),
+        Column("free", "DOUBLE", "Anything.", critical=False),
+    ),
+    key=("recording", "n"),
+)  # fmt: skip
+ROW = {"recording": "P1a", "n": 1, "x": 0.5, "kind": "one", "free": 1.0}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [], [ROW], [ROW, ROW | {"n": 2, "x": None, "kind": None, "free": None}], [ROW | {"x": float("nan")}],
+        [ROW | {"n": 0}, ROW | {"n": 9}], [ROW | {"n": -1}], [ROW | {"n": 10}], [ROW | {"n": None}], [ROW, ROW],
+        [ROW | {"x": 0.05}], [ROW | {"x": 0.75}], [ROW | {"x": 0.1}], [ROW | {"x": 0.7}], [ROW | {"kind": "three"}],
+        [ROW | {"kind": ""}], [ROW | {"recording": "P1c"}], [ROW | {"recording": "xP1a"}], [ROW | {"recording": "P1ab"}],
+        [ROW | {"recording": None}], [ROW | {"free": float("inf")}], [ROW | {"free": -float("inf")}],
+    ],
+)  # fmt: skip
+def test_rows_are_sound_exactly_where_great_expectations_finds_nothing(rows: list[dict[str, object]]) -> None:
+    frame = SMALL.frame(rows)
+    assert is_sound(SMALL, frame) == all(result.success for result in check_values(SMALL, frame))

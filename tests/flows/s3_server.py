@@ -1,6 +1,7 @@
 """A real S3 server on loopback, for tests."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 WEED = Path(sys.executable).parent / "weed"
-USER = {"name": "night", "credentials": [{"accessKey": "night", "secretKey": "secret-of-the-night"}],
+USER: Any = {"name": "night", "credentials": [{"accessKey": "night", "secretKey": "secret-of-the-night"}],
         "actions": ["Admin", "Read", "List", "Tagging", "Write"]}  # fmt: skip
+KMS = {"kms": {"default_provider": "local", "providers": {"local": {"type": "local", "enableOnDemandCreate": True}}}}
 
 
 def free_ports(count: int) -> list[int]:
@@ -24,30 +26,63 @@ def free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
-@contextmanager
-def s3_server(folder: Path) -> Iterator[dict[str, str]]:
-    """A SeaweedFS server with one user and two buckets, its data in `folder`; gives the environment that reaches it."""
-    (folder / "users.json").write_text(json.dumps({"identities": [USER]}), encoding="utf-8")
-    names = ("master.port", "volume.port", "filer.port", "s3.port")
-    ports = dict(zip((*names, *(f"{name}.grpc" for name in names)), free_ports(2 * len(names)), strict=True))
-    # These two have fixed ports, where a server of another test may stand.
-    ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0}
-    command = [str(WEED), "server", f"-dir={folder}", "-filer", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-               f"-s3.config={folder / 'users.json'}", "-volume.max=20", "-master.volumeSizeLimitMB=64",
-               *(f"-{name}={number}" for name, number in ports.items())]  # fmt: skip
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
-        environment = {
+class S3Server:
+    """A SeaweedFS server with one user, two buckets and keys to encrypt with, its data in a folder.
+
+    Args:
+        folder: an empty one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        names = ("master.port", "volume.port", "filer.port", "s3.port")
+        ports = dict(zip((*names, *(f"{name}.grpc" for name in names)), free_ports(2 * len(names)), strict=True))
+        (self.metrics_port,) = free_ports(1)
+        # These two have fixed ports, where a server of another test may stand.
+        ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "metricsPort": self.metrics_port}
+        (folder / "users.json").write_text(json.dumps({"identities": [USER], **KMS}), encoding="utf-8")
+        self._folder = folder
+        self.pid_file = folder / "pid"
+        self._command = [str(WEED), "server", f"-dir={folder}", "-filer", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                         f"-s3.config={folder / 'users.json'}", "-volume.max=20", "-master.volumeSizeLimitMB=64",
+                         *(f"-{name}={number}" for name, number in ports.items())]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+        self.environment = {
             "AWS_ACCESS_KEY_ID": "night",
-            "AWS_SECRET_ACCESS_KEY": "secret-of-the-night",
+            "AWS_SECRET_ACCESS_KEY": USER["credentials"][0]["secretKey"],
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3.port']}",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        try:
-            _make_buckets(environment, server)
-            yield environment
-        finally:
-            # Its data go with the folder, so it need not end tidily, which takes it half a minute.
-            server.kill()
+
+    def start(self) -> None:
+        """Start it, with what an earlier start left, and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            settings = os.environ | {"WEED_S3_SSE_KEK": "5a" * 32}
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=settings)
+        self.pid_file.write_text(str(self._process.pid), encoding="utf-8")
+        _make_buckets(self.environment, self._process)
+
+    @property
+    def died(self) -> bool:
+        """Whether it was started and ended since."""
+        return self._process is not None and self._process.poll() is not None
+
+    def kill(self) -> None:
+        """End it as suddenly as a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[dict[str, str]]:
+    """A server that runs; gives the environment that reaches it."""
+    server = S3Server(folder)
+    server.start()
+    try:
+        yield server.environment
+    finally:
+        # Its data go with the folder, so it need not end tidily, which takes it half a minute.
+        server.kill()
 
 
 def client(environment: dict[str, str]) -> Any:
@@ -66,8 +101,10 @@ def _make_buckets(environment: dict[str, str], server: "subprocess.Popen[bytes]"
     until = time.monotonic() + 60
     while True:
         try:
-            for bucket in ("hospital", "backup"):
-                client(environment).create_bucket(Bucket=bucket)
+            asked = client(environment)
+            there = {each["Name"] for each in asked.list_buckets()["Buckets"]}
+            for bucket in {"hospital", "backup"} - there:
+                asked.create_bucket(Bucket=bucket)
         except Exception:
             assert server.poll() is None
             if time.monotonic() > until:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.erase_objects import outputs_at, owners
-from pipelines.errors import TemporaryError
+from pipelines.errors import AccessRefusedError, TemporaryError, UserError
 from pipelines.repository import Repository, tag_name
 from pipelines.stores import FolderStore, stores_of
 from tests.pipelines.erase_factory import MadeStudy, make
@@ -75,3 +75,25 @@ def test_what_is_nowhere_keeps_its_version_waiting(
         shutil.move(tmp_path / "kept", lost)
     waiting.versioning.push()
     assert pushed(waiting) == [True, True]
+
+
+def test_a_remote_that_refuses_who_asks_is_not_asked_again(waiting: MadeStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: FolderStore) -> None:
+        raise AccessRefusedError("the remote s3://backup/dvc/ answers SignatureDoesNotMatch")
+
+    monkeypatch.setattr(FolderStore, "check", refuse)
+    monkeypatch.setattr(Repository, "push", lambda _: pytest.fail("DVC was started"))
+    with pytest.raises(UserError, match=r"^NOT_BACKED_UP: .*SignatureDoesNotMatch"):
+        waiting.versioning.push()
+    assert pushed(waiting) == [False, False]
+
+
+def test_an_object_that_arrived_cut_is_copied_again(waiting: MadeStudy) -> None:
+    waiting.versioning.push()
+    store = remote(waiting)
+    oid = max(store.objects(), key=lambda each: store.path(each).stat().st_size)
+    store.path(oid).chmod(0o600)
+    store.path(oid).write_bytes(b"cut")
+    waiting.ledger._db.execute("UPDATE versions SET pushed_at = NULL")
+    waiting.versioning.push()
+    assert store.md5(oid) == oid.removesuffix(".dir")

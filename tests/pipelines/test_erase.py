@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -248,6 +250,40 @@ def test_the_audit_log_tells_of_it_by_pseudonym(erased: Erased) -> None:
 def test_erasing_again_changes_nothing_and_gives_the_same_receipt(erased: Erased) -> None:
     assert erase(erased.after.root) == erased.receipt
     assert unfinished(erased.after) == []
+
+
+@contextmanager
+def eraser_of(study: Study) -> Iterator[Eraser]:
+    vault, ledger = Vault.open(study.vault), Ledger(study.ledger)
+    audit = open_audit(study, vault)
+    try:
+        yield Eraser(study, study.params(), vault, ledger, audit, passes)
+    finally:
+        audit.save_head()
+        audit.close()
+        ledger.close()
+
+
+def test_what_was_entered_is_carried_out_later_by_whoever_knows_no_id(before: Study, tmp_path: Path) -> None:
+    study = copy(before, tmp_path / "entered")
+    for _ in range(2):
+        with eraser_of(study) as eraser:
+            assert eraser.enter_id(WHO, "asked for it") == PERSON
+    assert [journal.pseudonym for journal in unfinished(study)] == [PERSON]
+    journals = b"".join(path.read_bytes() for path in (study.state / "erasures").iterdir())
+    assert WHO.encode() not in journals
+    assert (study.lake / PERSON).is_dir()
+    with eraser_of(study) as eraser:
+        (receipt,) = eraser.resume()
+    assert receipt["pseudonym"] == PERSON
+    assert leftovers(study, PERSON, [WHO, FILM], []) == []
+
+
+@pytest.mark.parametrize(("who", "reason"), [("MRN-0000000", "asked for it"), (WHO, f"{WHO} asked")])
+def test_what_cannot_be_erased_is_not_entered(before: Study, who: str, reason: str) -> None:
+    with eraser_of(before) as eraser, pytest.raises(UserError):
+        eraser.enter_id(who, reason)
+    assert unfinished(before) == []
 
 
 # --- wrong use ---

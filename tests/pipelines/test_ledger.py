@@ -82,6 +82,24 @@ def test_deliveries_are_found_by_kind_bytes_person_and_recording(ledger: Ledger)
     assert ledger.of_recording("P000000000-00000002") is None
 
 
+def test_recordings_of_one_name_are_found_in_the_order_in_which_they_came(ledger: Ledger) -> None:
+    first, alone = delivery("D1", recording="R1"), delivery("D2", recording="R2")
+    later = replace(delivery("D3", recording="R3"), name_digest=first.name_digest)
+    refused = replace(delivery("D4", Fate.QUARANTINED), name_digest=alone.name_digest)
+    for entry in (first, alone, later, refused):
+        ledger.enter(entry)
+    assert ledger.of_repeated_names() == [first, later]
+
+
+def test_codes_are_counted_over_all_deliveries(ledger: Ledger) -> None:
+    assert not ledger.has_deliveries()
+    for number, codes in enumerate([("NOISY", "DARK"), ("NOISY",), ()]):
+        ledger.enter(delivery(f"D{number}", Fate.PUBLISHED, *(Reason(code, str(number)) for code in codes)))
+    assert ledger.has_deliveries()
+    assert ledger.reason_counts() == {"NOISY": 2, "DARK": 1}
+    assert ledger.fate_counts("media") == {"published": 3}
+
+
 def test_a_version_publishes_its_recordings_alone_and_keeps_their_flags(ledger: Ledger) -> None:
     ledger.enter(delivery("D1", Fate.DEFERRED, AWAITING, Reason("NOISY", "5 dB"), recording="R1"))
     ledger.enter(delivery("D2", Fate.DEFERRED, AWAITING, recording="R2"))

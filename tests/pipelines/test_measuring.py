@@ -151,3 +151,18 @@ def test_what_waits_for_its_engines_file_is_tried_again_each_night_wherever_its_
     # The same name, so that its file can be made under it.
     assert again == recording
     assert study.entry(PATH).codes == ("AWAITING_PUBLICATION",)
+
+
+def test_what_a_stopped_worker_left_half_written_goes_at_once_and_nobody_elses(
+    study: LightStudy, hospital: Hospital, bench: Measuring
+) -> None:
+    hospital.admit()
+    hospital.film(small_mp4())
+    accepted, recording = brought_in(study, bench)
+    folder = study.study.lake / recording.participant / "quality"
+    folder.mkdir(parents=True, exist_ok=True)
+    own, others = (folder / f".{name}.parquet.x1y2.partial" for name in (recording.recording, "P000000009-00000009"))
+    own.touch()
+    others.touch()
+    bench.measure("quality", recording, accepted, workers(raises=Rejection("DECODER_TIMEOUT", "900 s")))
+    assert (own.exists(), others.exists()) == (False, True)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from pipelines.ledger import Ledger
 from pipelines.night import Night
 from pipelines.repository import Repository
@@ -34,6 +36,23 @@ def test_no_key_that_was_left_for_workers_outlives_its_run(study: LightStudy) ->
     killed.__enter__()
     cleared(study)
     assert not lease.exists()
+
+
+def test_the_lake_is_gone_through_where_the_last_holder_may_have_left_something(study: LightStudy) -> None:
+    left = study.study.lake / "P000000001" / "face" / ".file.x1y2z3.partial"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    for expected in (False, True):
+        # Cleared once, it is clear until somebody else ends badly.
+        with study.study.held():
+            cleared(study)
+            assert left.exists() is expected
+        left.touch()
+    with pytest.raises(RuntimeError), study.study.held():
+        raise RuntimeError
+    with study.study.held():
+        cleared(study)
+    assert not left.exists()
 
 
 def record(study: LightStudy) -> Path:

@@ -140,3 +140,15 @@ def test_a_study_made_before_releases_takes_their_defaults(path: Path) -> None:
 @pytest.mark.parametrize("named", ["[]", "[age]", "[sex, sex]", "[participant]"])
 def test_quasi_identifiers_are_columns_of_participants(path: Path, named: str) -> None:
     assert "name some of group, sex, age_band" in complaint(path, f"release:\n  quasi_identifiers: {named}")
+
+
+def test_a_key_of_kms_goes_with_kms(path: Path) -> None:
+    assert "sse_kms_key_id goes with `sse: aws:kms`" in complaint(path, "s3: {sse: AES256, sse_kms_key_id: ours}\n")
+    path.write_text("s3: {sse: 'aws:kms', sse_kms_key_id: ours}\n")
+    assert read_params(path).s3.sse_kms_key_id == "ours"
+
+
+def test_a_study_made_before_there_were_buckets_to_write_to_takes_their_defaults(path: Path) -> None:
+    text = OURS.read_text()
+    path.write_text(text[: text.index("# How a release is written")])
+    assert read_params(path, complete=True).s3 == Params().s3

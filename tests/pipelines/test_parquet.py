@@ -49,3 +49,18 @@ def test_numbers_leave_no_run_of_digits_that_looks_like_an_identity(tmp_path: Pa
         {"frame": range(200), "value": [0.37 * n for n in range(200)]}, schema_overrides={"frame": pl.Int32}
     )
     assert b"1234567" not in write_parquet(tmp_path / "a.parquet", rising)
+
+
+@pytest.mark.parametrize("text", ["x", "painlake \x18\x08painlake\x18 is named", "é" * 40_000])
+def test_provenance_is_read_whatever_it_says_and_however_long_it_is(tmp_path: Path, text: str) -> None:
+    stated = {"stage": "face", "engine": "painlake", "said": text}
+    write_parquet(tmp_path / "a.parquet", FRAME, stated)
+    assert read_provenance(tmp_path / "a.parquet") == stated
+
+
+def test_a_file_cut_at_its_end_says_nothing_of_its_making(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    content = write_parquet(path, FRAME, {"stage": "face"})
+    for cut in (1, 4, 8, 100):
+        path.write_bytes(content[:-cut])
+        assert read_provenance(path) is None

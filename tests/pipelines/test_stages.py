@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from pipelines import stages
 from pipelines.engine import Engine
 from pipelines.params import Params, QualityParams, VoiceParams
+from pipelines.params_face import FACE_ENGINES, FaceParams, OpenFaceParams, PyFeatParams
 from pipelines.recording import Task
 from pipelines.stages import MEDIA_STAGES, STAGES, MediaStage, inputs_digest, media_stage, params_sha256
 from tests.pipelines.video_factory import RECORDING
@@ -169,3 +171,14 @@ def test_many_threads_may_ask_for_a_stages_code_at_once() -> None:
     with ThreadPoolExecutor(8) as threads:
         found = set(threads.map(lambda _: media_stage("quality").code_sha256(), range(64)))
     assert len(found) == 1
+
+
+def test_the_parameters_of_an_engine_that_is_not_chosen_change_no_result() -> None:
+    def key(**face: Any) -> str:
+        return params_sha256(FaceParams(**face))
+
+    elsewhere = OpenFaceParams(csv_folder="/elsewhere")
+    assert key(openface=elsewhere, pyfeat=PyFeatParams(batch_size=8)) == key()
+    assert key(engine="openface", openface=elsewhere) != key(engine="openface")
+    assert key(engine="openface", pyfeat=PyFeatParams(batch_size=8)) == key(engine="openface")
+    assert len({key(engine=engine) for engine in FACE_ENGINES}) == len(FACE_ENGINES)

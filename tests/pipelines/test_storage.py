@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -138,9 +139,13 @@ def test_a_bucket_lists_what_is_below_its_prefix(s3: "S3Client", prefix: str) ->
 def test_a_file_is_copied_to_a_bucket_and_can_be_read_there(s3: "S3Client", tmp_path: Path) -> None:
     (tmp_path / "object").write_bytes(b"film")
     objects = S3Objects("hospital", "store", {})
-    assert not objects.has("files/md5/ab/c")
+    md5 = hashlib.md5(b"film", usedforsecurity=False).hexdigest()
+    assert not objects.holds("files/md5/ab/c", md5, 4)
     objects.write("files/md5/ab/c", tmp_path / "object")
-    assert objects.has("files/md5/ab/c")
+    assert objects.holds("files/md5/ab/c", md5, 4)
+    assert objects.holds("files/md5/ab/c", md5, None)
+    assert not objects.holds("files/md5/ab/c", md5, 5)
+    assert not objects.holds("files/md5/ab/c", "0" * 32, 4)
     assert s3.get_object(Bucket="hospital", Key="store/files/md5/ab/c")["Body"].read() == b"film"
 
 
@@ -200,6 +205,7 @@ def test_a_share_that_does_not_answer_can_come_back(
 
 
 def test_errors_of_the_server_are_tried_again(s3: "S3Client") -> None:
-    retries = vars(S3Landing("hospital", "")._client().meta.config)["_user_provided_options"]["retries"]
-    assert retries["mode"] == "standard"
-    assert retries["total_max_attempts"] >= 5
+    settings = vars(S3Landing("hospital", "")._client().meta.config)["_user_provided_options"]
+    assert settings["retries"] == {"mode": "standard", "total_max_attempts": 5}
+    assert settings["connect_timeout"] <= 10
+    assert settings["read_timeout"] <= 60

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.errors import UserError
 from pipelines.stores import FolderStore, S3Store, stores_of
 from pipelines.study import Study
 
@@ -72,3 +73,22 @@ def test_remotes_are_folders_buckets_or_beyond_reach(tmp_path: Path) -> None:
     assert isinstance(far, S3Store)
     assert (near.name, near.root, far.name) == ("remote near", Path("/mnt/100%"), "remote far")
     assert stores.unreachable == ("remote other (ssh://host/path)",)
+
+
+@pytest.mark.parametrize("file", ["config", "config.local"])
+@pytest.mark.parametrize("option", ["access_key_id", "secret_access_key", "session_token"])
+def test_a_credential_in_dvcs_settings_is_refused_and_not_shown(tmp_path: Path, file: str, option: str) -> None:
+    (tmp_path / ".dvc").mkdir()
+    text = f"['remote \"store\"']\n    url = s3://bucket/a\n    {option} = hunter2\n"
+    (tmp_path / ".dvc" / file).write_text(text)
+    with pytest.raises(UserError, match=f"`dvc remote modify store --unset {option}`") as refused:
+        stores_of(Study(tmp_path))
+    assert "hunter2" not in str(refused.value)
+
+
+def test_an_object_of_another_size_is_not_held(store: FolderStore) -> None:
+    oid = put(store, b"object")
+    assert store.holds(oid, 6)
+    assert store.holds(oid, None)
+    assert not store.holds(oid, 5)
+    assert not store.holds("0" * 32, None)

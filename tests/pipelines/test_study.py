@@ -91,6 +91,16 @@ def test_a_place_of_another_kind_is_refused_before_anything_is_written(
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize("places", [("s3://key:hunter2@hospital", None), (None, "s3://key:hunter2@backup/dvc")])
+def test_a_credential_in_an_address_is_refused_before_anything_is_written(
+    tmp_path: Path, places: tuple[str | None, str | None]
+) -> None:
+    with pytest.raises(UserError, match=r"credentials come from the environment or ~/\.aws alone") as refused:
+        make_study(tmp_path / "study", *places)
+    assert "hunter2" not in str(refused.value)
+    assert not (tmp_path / "study").exists()
+
+
 def test_what_is_no_study_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no study at .*: make one with `painlake init"):
         open_study(tmp_path / "none")
@@ -121,6 +131,35 @@ def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL
     with Study(tmp_path).held():
         assert (tmp_path / "state" / "lock").exists()
+
+
+def test_who_ended_well_left_nothing_half_written(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    with study.held():
+        assert study.may_have_leavings()
+        study.note_cleared()
+        assert not study.may_have_leavings()
+    for _ in range(2):
+        with study.held():
+            assert not study.may_have_leavings()
+
+
+def test_who_ended_otherwise_may_have_left_something_until_it_was_cleared(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    with study.held():
+        study.note_cleared()
+    held = "import os, pathlib, sys; from pipelines.study import Study\nwith Study(pathlib.Path(sys.argv[1])).held(): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", held, tmp_path], cwd=Path(__file__).parents[2], check=False)
+    for _ in range(2):
+        # A holder that clears nothing, such as `painlake vault check`, does not make it good.
+        with study.held():
+            assert study.may_have_leavings()
+    with study.held():
+        study.note_cleared()
+    with pytest.raises(RuntimeError), study.held():
+        raise RuntimeError
+    with study.held():
+        assert study.may_have_leavings()
 
 
 def test_the_installed_version_is_known() -> None:

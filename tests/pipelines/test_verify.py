@@ -162,6 +162,28 @@ def test_one_changed_bit_in_any_file_is_found_and_nothing_else_is_named(whole: S
     assert verify(whole).wrong == ()
 
 
+def test_a_reference_that_git_reads_and_would_not_write_is_found(whole: Study) -> None:
+    names = [name for name in files_of(whole) if re.fullmatch(KINDS["git references"], name) and "refs/" in name]
+    for name in names:
+        path = whole.root.parent / name
+        with changed(path, path.read_bytes().upper()):
+            assert say_which(verify(whole), name)
+        with changed(path, path.read_bytes() + b"\n"):
+            assert say_which(verify(whole), name)
+    assert names
+
+
+def test_packed_references_are_read_to_the_letter(whole: Study, tmp_path: Path) -> None:
+    study = copied(whole, tmp_path)
+    Repository(study.root).git("pack-refs", "--all")
+    assert verify(study).wrong == ()
+    path = study.root / ".git/packed-refs"
+    content = path.read_bytes()
+    for spoilt in (content.replace(b"pack-refs", b"pack-refS"), content + b"\n", content.replace(b"\n^", b"\n~")):
+        path.write_bytes(spoilt)
+        assert say_which(verify(study), "study/.git/packed-refs")
+
+
 @pytest.mark.parametrize(
     "kind", ["recordings", "objects in the cache", "objects at the remote", "quarantine", "ledger", "warehouse"]
 )
