@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from pipelines.confine import Limits
 from pipelines.errors import UserError
+from pipelines.exchange import Exchange, SharedFolder
+from pipelines.exchange_bucket import Bucket
 from pipelines.fleet import Fleet
 from pipelines.order import Order, Outcome
-from pipelines.params import StudyParams
+from pipelines.params import Params, StudyParams
 from pipelines.pool import Workers
 from pipelines.study import Study
 from pipelines.worker_key import key_of_own_workers, worker_key
@@ -35,15 +37,21 @@ class Cluster(NamedTuple):
     out: int
 
 
-def check_runner(params: StudyParams) -> None:
-    """See that what a study's runner needs is installed.
+def check_runner(params: Params) -> None:
+    """See that what a study's runner needs is there.
 
     Raises:
-        UserError: it is not.
+        UserError: an extra is not installed, or workers would not see what they are to measure.
     """
-    if any(find_spec(name) is None for name in _NEEDS.get(params.runner, ())):
+    study = params.study
+    if any(find_spec(name) is None for name in _NEEDS.get(study.runner, ())):
         raise UserError(
-            f"study.runner: {params.runner} needs what is not installed: `pip install painlake[{params.runner}]`"
+            f"study.runner: {study.runner} needs what is not installed: `pip install 'painlake[{study.runner}]'`"
+        )
+    by_bucket = study.runner != "process" and study.exchange is not None
+    if by_bucket and params.face.engine == "openface" and params.face.openface.csv_folder is not None:
+        raise UserError(
+            "face.openface.csv_folder is not seen by workers that study.exchange serves: set study.runner to process"
         )
 
 
@@ -52,7 +60,7 @@ def workers_of(study: Study, params: StudyParams) -> Iterator[Workers]:
     """The workers of a run, until it is over.
 
     Args:
-        study: the study; a cluster's machines see it under the same path.
+        study: the study; a cluster's machines see it under the same path, unless there is a bucket between them.
         params: its block `study`.
 
     Raises:
@@ -64,15 +72,21 @@ def workers_of(study: Study, params: StudyParams) -> Iterator[Workers]:
         with Workers(params.workers, limits) as workers:
             yield workers
         return
-    check_runner(params)
     is_here = params.dask.is_here if params.runner == "dask" else params.ray.is_here
     with key_of_own_workers() if is_here else nullcontext():
         key = worker_key()
         with (
+            _exchange(study, params, key) as exchange,
             _joined(params) as cluster,
-            Fleet(study, params.workers, limits, cluster.send, cluster.out, key) as fleet,
+            Fleet(params.workers, limits, exchange, cluster.send, cluster.out) as fleet,
         ):
             yield fleet
+
+
+def _exchange(study: Study, params: StudyParams, key: str) -> AbstractContextManager[Exchange]:
+    if params.exchange is None:
+        return nullcontext(SharedFolder(study, key))
+    return Bucket(study.state, params.exchange, key)
 
 
 def _joined(params: StudyParams) -> AbstractContextManager[Cluster]:

@@ -12,8 +12,9 @@ import distributed
 from prefect_dask.task_runners import DaskTaskRunner
 
 from flows.cluster import Cluster
+from pipelines.carry_out import carry_out
 from pipelines.errors import PainLakeError, UserError
-from pipelines.order import Order, Outcome, carry_out
+from pipelines.order import Order, Outcome
 from pipelines.params import StudyParams
 from pipelines.params_runner import DaskParams
 

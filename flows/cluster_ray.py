@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from flows.cluster import Cluster
+from pipelines.carry_out import carry_out
 from pipelines.errors import PainLakeError
-from pipelines.order import Order, Outcome, carry_out
+from pipelines.order import Order, Outcome
 from pipelines.params import StudyParams
 
 _LOOK_EVERY_S = 5.0

@@ -80,7 +80,7 @@ def session_of(root: Path, progress: Progress | None = None, *, resume: bool = T
     # Once without holding the study, so that wrong input is named before a lock file is made.
     if resume:
         Night.check(study)
-        check_runner(study.params().study)
+        check_runner(study.params())
     with _plain_about_the_disk(study.root), study.held(), logging_to(study.log):
         night = Night.open(study, traces_elsewhere(study.state))
         try:

@@ -18,6 +18,7 @@ from pipelines.erase import Eraser
 from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
 from pipelines.errors import AccessRefusedError, PainLakeError, Reason, TemporaryError, in_short
+from pipelines.exchange_bucket import drop_exchanges
 from pipelines.interrupted import remove_locks, restore_records
 from pipelines.land import Accepted, Judge
 from pipelines.landing_zone import FolderLanding, open_landing
@@ -180,6 +181,7 @@ class Night:
         folders += [study.lake] if study.may_have_leavings() else []
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
         removed += drop_leases(study.state)
+        self.failures.extend(drop_exchanges(study.state))
         study.note_cleared()
         if removed:
             log.info("removed %d half-written files and locks of an earlier run", removed)

@@ -13,7 +13,7 @@ from pipelines.params_block import Block
 from pipelines.params_face import FaceParams
 from pipelines.params_night import NightParams
 from pipelines.params_publish import PublishParams
-from pipelines.params_runner import DaskParams, RayParams
+from pipelines.params_runner import DaskParams, RayParams, fit_exchange
 from pipelines.params_s3 import S3Params
 from schemas.landing import CONSENT_SCOPES
 from schemas.people import PARTICIPANTS, QUASI_IDENTIFIERS
@@ -32,6 +32,9 @@ class StudyParams(Block):
     """Worker processes; 0 takes one a core."""
     runner: Literal["process", "dask", "ray"] = "process"
     """Where media stages run: worker processes of this machine, or a cluster of Dask or Ray (docs/cluster.md)."""
+    exchange: str | None = None
+    """How recordings come to a cluster's workers and features back: null, by a file system that all share; or
+    s3://bucket/prefix, for workers that do not see the study's folder."""
     dask: DaskParams = DaskParams()
     ray: RayParams = RayParams()
     unit_timeout_s: float = Field(default=900.0, gt=0)
@@ -54,6 +57,13 @@ class StudyParams(Block):
     def _known_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError(f"no time zone is called {value!r}")
+        return value
+
+    @field_validator("exchange")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if value is not None:
+            fit_exchange(value)
         return value
 
 

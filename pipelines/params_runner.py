@@ -25,6 +25,17 @@ class Keywords(dict[str, Any]):
 KeywordsField = Annotated[dict[str, Any], AfterValidator(Keywords)]
 
 
+def fit_exchange(place: str) -> None:
+    """See that an exchange is a bucket's address without credentials.
+
+    Raises:
+        ValueError: it is not.
+    """
+    bucket = place.removeprefix("s3://").partition("/")[0]
+    if not place.startswith("s3://") or not bucket or set("@:") & set(bucket):
+        raise ValueError("name a bucket, s3://bucket/prefix; credentials come from the environment or ~/.aws alone")
+
+
 class DaskParams(Block):
     """Of `study.runner: dask`."""
 

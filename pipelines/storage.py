@@ -256,6 +256,29 @@ class S3Objects:
                     return None
                 raise
 
+    def fetch(self, name: str, path: Path) -> str | None:
+        """Read an object into a new file, piece by piece; returns the SHA-256 of what came, None where there is none.
+
+        Raises:
+            PainLakeError: the bucket cannot be reached, or refuses.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
+
+        digest = hashlib.sha256()
+        with self._asked() as client, path.open("wb") as file:
+
+            def take(piece: bytes) -> None:
+                digest.update(piece)
+                file.write(piece)
+
+            try:
+                stream(client, self._bucket, self._prefix + name, take)
+            except ClientError as error:
+                if is_gone(error):
+                    return None
+                raise
+        return digest.hexdigest()
+
     def remove(self, name: str) -> int:
         """Delete every version, delete marker and unfinished upload of an object; returns how many there were.
 

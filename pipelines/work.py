@@ -79,7 +79,7 @@ def do_unit(unit: Unit) -> Done:
         write_parquet(path, measured.tables[ending], provenance)
         for ending, path in zip(stage.endings, stage.files(unit.lake, unit.recording), strict=True)
     ]
-    return Done(stage.name, unit.recording.recording, unit.key, _digest(contents), measured.reasons)
+    return Done(stage.name, unit.recording.recording, unit.key, digest_of(contents), measured.reasons)
 
 
 def finished(stage: MediaStage, lake: Path, recording: Recording, key: str | None = None) -> Done | None:
@@ -92,7 +92,7 @@ def finished(stage: MediaStage, lake: Path, recording: Recording, key: str | Non
     if key is not None and first["key"] != key:
         return None
     reasons = tuple(Reason(*reason) for reason in first["reasons"])
-    return Done(stage.name, recording.recording, first["key"], _digest([p.read_bytes() for p in files]), reasons)
+    return Done(stage.name, recording.recording, first["key"], digest_of([p.read_bytes() for p in files]), reasons)
 
 
 def key_of(stage: MediaStage, recording: Recording, params: Params, outputs: dict[str, str]) -> str:
@@ -100,7 +100,8 @@ def key_of(stage: MediaStage, recording: Recording, params: Params, outputs: dic
     return stage.key(inputs_digest(recording, outputs, stage, stage.beside(recording, params)), params)
 
 
-def _digest(contents: list[bytes]) -> str:
+def digest_of(contents: list[bytes]) -> str:
+    """A digest of a stage's files, in the order of its endings."""
     digest = hashlib.sha256()
     for content in contents:
         digest.update(hashlib.sha256(content).digest())

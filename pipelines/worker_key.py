@@ -84,12 +84,40 @@ def handed_over(lease: Path, identity: str, key: str) -> Iterator[None]:
         key: of the workers.
     """
     lease.parent.mkdir(mode=0o700, exist_ok=True)
-    recipient = pyrage.x25519.Identity.from_str(key).to_public()
-    write_durably(lease, pyrage.encrypt(identity.encode(), [recipient]), mode=0o600)
+    write_durably(lease, pyrage.encrypt(identity.encode(), [_recipient(key)]), mode=0o600)
     try:
         yield
     finally:
         lease.unlink(missing_ok=True)
+        answer_of(lease).unlink(missing_ok=True)
+
+
+def answer_of(lease: Path) -> Path:
+    """Where a worker leaves what it found in a recording that cannot be measured.
+
+    >>> answer_of(Path("face.P3K8XATSV4-0001.0123456789ab.age")).name
+    'face.P3K8XATSV4-0001.0123456789ab.answer.age'
+    """
+    return lease.with_suffix(".answer.age")
+
+
+def write_answer(answer: Path, detail: str, key: str) -> None:
+    """Leave what was found in a recording: no measurement is sent.
+
+    Args:
+        answer: the file.
+        detail: measured values in words.
+        key: of the workers.
+    """
+    write_durably(answer, pyrage.encrypt(detail.encode(), [_recipient(key)]), mode=0o600)
+
+
+def read_answer(answer: Path, key: str) -> str | None:
+    """What a worker found; None where it is not seen yet."""
+    try:
+        return bytes(pyrage.decrypt(answer.read_bytes(), [pyrage.x25519.Identity.from_str(key)])).decode()
+    except FileNotFoundError:
+        return None
 
 
 def taken_over(lease: Path, key: str) -> str:
@@ -124,3 +152,7 @@ def drop_leases(state: Path) -> int:
     for lease in left:
         lease.unlink(missing_ok=True)
     return len(left)
+
+
+def _recipient(key: str) -> pyrage.x25519.Recipient:
+    return pyrage.x25519.Identity.from_str(key).to_public()
