@@ -6,11 +6,12 @@ with its API key in plain; it reports to Prefect's server from the worker, where
 and it holds neither ledger nor vault. A task runner sends no task anew whose worker was killed; Dask and Ray do that.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from pipelines.carry_out import build_here
 from pipelines.confine import Limits
 from pipelines.errors import UserError
 from pipelines.exchange import Exchange, SharedFolder
@@ -35,6 +36,21 @@ class Cluster(NamedTuple):
 
     send: Callable[[Order], Outcome]
     out: int
+
+
+def check_builds(builds: Iterable[str]) -> None:
+    """See that workers measure with what this machine has, before each recording would be left for that reason.
+
+    Args:
+        builds: what `build_here` gives on each.
+
+    Raises:
+        UserError: one has another Python, PainLake or library.
+    """
+    here = build_here()
+    other = next((each for each in builds if each != here), None)
+    if other is not None:
+        raise UserError(f"a worker has {other}, this machine {here}: install the same on both (docs/cluster.md)")
 
 
 def check_runner(params: Params) -> None:

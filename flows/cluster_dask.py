@@ -1,9 +1,10 @@
 """A Dask cluster, made or joined by prefect-dask: worker processes of this machine, a scheduler's address, or Slurm's jobs."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -11,14 +12,17 @@ import dask
 import distributed
 from prefect_dask.task_runners import DaskTaskRunner
 
-from flows.cluster import Cluster
-from pipelines.carry_out import carry_out
-from pipelines.errors import PainLakeError, UserError
+from flows.cluster import Cluster, check_builds
+from pipelines.carry_out import build_here, carry_out
+from pipelines.errors import PainLakeError, UserError, in_short
 from pipelines.order import Order, Outcome
 from pipelines.params import StudyParams
 from pipelines.params_runner import DaskParams
 
 _LOOK_EVERY_S = 5.0
+_LOOK_FOR_WORKERS_S = 1.0
+_CONNECT_S = 30.0
+"""How long a scheduler may take to answer."""
 
 _HERE = {
     "processes": True,
@@ -52,7 +56,12 @@ def dask_cluster(params: StudyParams) -> Iterator[Cluster]:
         PainLakeError: it does not answer, or has no worker in time.
     """
     wanted = params.dask
-    with dask.config.set(_QUIET), _runner(params) as runner:
+    connect_s = min(wanted.wait_s, _CONNECT_S)
+    with (
+        dask.config.set(_QUIET | {"distributed.comm.timeouts.connect": connect_s}),
+        _Refusals.heard() as refusals,
+        _ended(_runner(params)) as runner,
+    ):
         client = _client(runner, wanted)
         address = str(client.scheduler.address)
         if wanted.require_tls and not address.startswith("tls://"):
@@ -60,13 +69,11 @@ def dask_cluster(params: StudyParams) -> Iterator[Cluster]:
                 f"study.dask: the scheduler {address.partition('://')[0]}://... speaks without TLS: give it certificates "
                 "(docs/cluster.md), or set require_tls to false"
             )
-        try:
-            client.wait_for_workers(1, timeout=wanted.wait_s)
-        except TimeoutError as error:
-            raise PainLakeError(f"the Dask cluster had no worker within {wanted.wait_s:g} s") from error
+        _wait_for_worker(client, wanted.wait_s, refusals)
+        check_builds(_builds(client))
 
         def send(order: Order) -> Outcome:
-            return _sent(client, order, wanted.wait_s)
+            return _sent(client, order, wanted)
 
         yield Cluster(send, wanted.n_workers or sum(client.nthreads().values()))
 
@@ -89,12 +96,85 @@ def _runner(params: StudyParams) -> DaskTaskRunner:
 def _client(runner: DaskTaskRunner, wanted: DaskParams) -> Any:
     try:
         return runner.client
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
-        where = wanted.address or wanted.cluster_class or "this machine's"
-        raise PainLakeError(f"the Dask cluster {where} does not answer: {error}") from error
+    except Exception as error:  # of Dask, of the cluster's class, or of what it calls
+        where = wanted.address or wanted.cluster_class or "of this machine"
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise PainLakeError(f"the Dask cluster {where} does not answer: {said}") from error
 
 
-def _sent(client: Any, order: Order, wait_s: float) -> Outcome:
+def _replace_jobs(client: Any, wanted: DaskParams) -> None:
+    """Ask again for jobs that have ended, by their walltime for one: Dask alone would go on with the others."""
+    if wanted.cluster_class is not None and wanted.n_workers and len(client.nthreads()) < wanted.n_workers:
+        client.cluster.scale(wanted.n_workers)
+
+
+def _wait_for_worker(client: Any, wait_s: float, refusals: list[str]) -> None:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            client.wait_for_workers(1, timeout=max(min(_LOOK_FOR_WORKERS_S, until - time.monotonic()), 0.1))
+        except TimeoutError as error:
+            if refusals:
+                raise PainLakeError(f"the Dask cluster gets no worker: {refusals[-1]}") from error
+            if time.monotonic() > until:
+                raise PainLakeError(f"the Dask cluster had no worker within {wait_s:g} s") from error
+        else:
+            return
+
+
+class _Refusals(logging.Handler):
+    """What a cluster's class could not do while it made its workers, such as `sbatch`: Dask only logs it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            self.said.append(" ".join(str(error).split()))
+
+    @classmethod
+    @contextmanager
+    def heard(cls) -> Iterator[list[str]]:
+        """What was said until the block ends; the terminal is not told besides."""
+        handler, loggers = cls(), [logging.getLogger(name) for name in ("tornado.application", "asyncio")]
+        before = [logger.propagate for logger in loggers]
+        for logger in loggers:
+            logger.addHandler(handler)
+            logger.propagate = False
+        try:
+            yield handler.said
+        finally:
+            for logger, propagate in zip(loggers, before, strict=True):
+                logger.removeHandler(handler)
+                logger.propagate = propagate
+
+
+@contextmanager
+def _ended(runner: DaskTaskRunner) -> Iterator[DaskTaskRunner]:
+    """A task runner that is ended with the block; what was wrong is not hidden by how it ends."""
+    runner.__enter__()
+    try:
+        yield runner
+    except BaseException:
+        with suppress(Exception):
+            runner.__exit__(None, None, None)
+        raise
+    runner.__exit__(None, None, None)
+
+
+def _builds(client: Any) -> list[str]:
+    """What each worker measures with."""
+    try:
+        return list(client.run(build_here).values())
+    except Exception as error:  # whatever becomes of a function where its module is not installed
+        raise PainLakeError(
+            f"a worker of the Dask cluster takes no orders ({in_short(error)}): install the same PainLake there"
+        ) from error
+
+
+def _sent(client: Any, order: Order, wanted: DaskParams) -> Outcome:
     """Send an order and wait; Dask gives it to another worker when its own is killed."""
     future = client.submit(carry_out, order, key=f"{order.stage}-{order.recording}-{uuid4().hex}", pure=False)
     last_seen = time.monotonic()
@@ -103,15 +183,20 @@ def _sent(client: Any, order: Order, wait_s: float) -> Outcome:
             try:
                 outcome: Outcome = future.result(timeout=_LOOK_EVERY_S)
             except TimeoutError as error:
+                _replace_jobs(client, wanted)
                 if client.nthreads():
                     last_seen = time.monotonic()
-                elif time.monotonic() - last_seen > wait_s:
-                    raise PainLakeError(f"the Dask cluster has had no worker for {wait_s:g} s") from error
+                elif time.monotonic() - last_seen > wanted.wait_s:
+                    raise PainLakeError(f"the Dask cluster has had no worker for {wanted.wait_s:g} s") from error
             else:
                 return outcome
     except distributed.KilledWorker as error:
         raise PainLakeError(f"{order.recording}: each worker that took it was killed") from error
     except (OSError, distributed.CancelledError) as error:
         raise PainLakeError(f"{order.recording}: the Dask cluster is gone: {type(error).__name__}") from error
+    except PainLakeError:
+        raise
+    except Exception as error:  # of Dask itself, or of a worker without our code
+        raise PainLakeError(f"{order.recording}: a worker took no order: {in_short(error)}") from error
     finally:
         future.release()

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from flows.cluster import Cluster
-from pipelines.carry_out import carry_out
-from pipelines.errors import PainLakeError
+from flows.cluster import Cluster, check_builds
+from pipelines.carry_out import build_here, carry_out
+from pipelines.errors import PainLakeError, in_short
 from pipelines.order import Order, Outcome
 from pipelines.params import StudyParams
 
@@ -60,6 +60,7 @@ def ray_cluster(params: StudyParams) -> Iterator[Cluster]:
             raise PainLakeError(f"Ray {wanted.address or 'on this machine'} does not start: {error}") from error
         try:
             _wait_for_processors(ray, wanted.wait_s)
+            check_builds([_build(ray, wanted.wait_s)])
             carry = ray.remote(carry_out).options(num_cpus=1, max_retries=_RETRIES)
 
             def send(order: Order) -> Outcome:
@@ -96,6 +97,18 @@ def _wait_for_processors(ray: Any, wait_s: float) -> None:
         time.sleep(1.0)
 
 
+def _build(ray: Any, wait_s: float) -> str:
+    """What a worker measures with; all of a cluster of Ray are taken to be alike."""
+    try:
+        return str(ray.get(ray.remote(build_here).options(num_cpus=1).remote(), timeout=wait_s))
+    except ray.exceptions.GetTimeoutError as error:
+        raise PainLakeError(f"the Ray cluster had no free processor within {wait_s:g} s") from error
+    except Exception as error:  # whatever becomes of a function where its module is not installed
+        raise PainLakeError(
+            f"a worker of the Ray cluster takes no orders ({in_short(error)}): install the same PainLake there"
+        ) from error
+
+
 def _sent(ray: Any, carry: Any, order: Order, wait_s: float) -> Outcome:
     """Send an order and wait; Ray gives it to another worker when its own is killed."""
     reference = carry.remote(order)
@@ -110,6 +123,8 @@ def _sent(ray: Any, carry: Any, order: Order, wait_s: float) -> Outcome:
                 raise PainLakeError(f"the Ray cluster has had no processor for {wait_s:g} s") from error
         except ray.exceptions.WorkerCrashedError as error:
             raise PainLakeError(f"{order.recording}: each worker that took it was killed") from error
+        except ray.exceptions.RayTaskError as error:
+            raise PainLakeError(f"{order.recording}: a worker took no order: {type(error).__name__}") from error
         except ray.exceptions.RayError as error:
             raise PainLakeError(f"{order.recording}: the Ray cluster is gone: {type(error).__name__}") from error
         else:

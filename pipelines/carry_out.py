@@ -5,7 +5,9 @@ person's key, left for it under the workers' own. It works out the unit's key by
 code, libraries, models or parameters does nothing rather than something else.
 """
 
+import hashlib
 import multiprocessing
+import platform
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -21,7 +23,8 @@ from pipelines.order import Order, Outcome
 from pipelines.params_face import FaceParams
 from pipelines.pool import Workers
 from pipelines.selftest import check_engines
-from pipelines.stages import media_stage
+from pipelines.stages import MEDIA_STAGES, media_stage
+from pipelines.study import painlake_version
 from pipelines.work import Unit, do_unit, finished, key_of
 from pipelines.workplace import Workplace, workplace_of
 
@@ -37,6 +40,15 @@ def carry_out(order: Order) -> Outcome:
         if unwritable is not None:
             return Outcome(error=f"on a worker {unwritable}") if own else Outcome(disk=str(unwritable))
         return Outcome(error=str(error) if isinstance(error, PainLakeError) else in_short(error))
+
+
+def build_here() -> str:
+    """What this machine measures with: the version of Python, and a digest of code, libraries and engines' packages.
+
+    Machines that give the same can work together; each order is held against parameters and models besides.
+    """
+    code = hashlib.sha256("".join(stage.code_sha256() for stage in MEDIA_STAGES).encode()).hexdigest()
+    return f"PainLake {painlake_version()} ({code[:8]}) on Python {platform.python_version()}"
 
 
 def _done(order: Order, place: Workplace) -> Outcome:

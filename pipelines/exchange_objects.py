@@ -1,5 +1,6 @@
 """The objects of an exchange in a bucket, as the run and its workers know them."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from pipelines.handover import held
@@ -15,8 +16,11 @@ def is_bucket(place: str) -> bool:
     return place.startswith("s3://")
 
 
+@lru_cache(maxsize=2)
 def bucket_of(place: str) -> S3Objects:
     """The objects of an exchange; endpoint and credentials come from boto3's standard chain.
+
+    One for all orders of a run: making a client takes longer than most requests.
 
     Args:
         place: s3://bucket/prefix.

@@ -1,19 +1,16 @@
-"""Real clusters of worker processes: the same bits, at the price of a retry where a worker is killed; and what travels.
+"""Real clusters of two worker processes: the same bits, at the price of a retry where they are killed; what errors say.
 
-Dask is there in the environment of development; Ray in that of `make test-cluster`.
+Dask is there in the environment of development; Ray in that of `make test-cluster`. What passes between machines stands
+in `test_cluster_dask.py`; clusters that run already in `test_cluster_address.py`; jobs in `test_cluster_slurm.py`.
 """
 
 import os
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
 from flows.cluster import check_runner, workers_of
@@ -21,7 +18,7 @@ from pipelines.confine import Limits
 from pipelines.errors import Rejection, UserError
 from pipelines.faultpoints import LOG_VARIABLE
 from pipelines.faultpoints import VARIABLE as FAULT
-from pipelines.params import StudyParams
+from pipelines.params import Params, StudyParams
 from pipelines.params_runner import DaskParams
 from pipelines.pool import Workers
 from pipelines.recording import Recording
@@ -29,6 +26,7 @@ from pipelines.study import Study
 from pipelines.work import do_unit
 from pipelines.worker_key import VARIABLE as KEY
 from pipelines.worker_key import make_worker_key
+from tests.flows.cluster_factory import begun, confined, wait_for
 from tests.flows.hospital import film_face
 from tests.pipelines.fleet_factory import Unmeasured, unmeasured
 
@@ -96,35 +94,6 @@ def fleet(
         os.environ.update(before)
 
 
-def begun(passages: Path, what: str) -> int:
-    """How often a unit of work was begun."""
-    return (
-        0 if not passages.exists() else sum(line.startswith(f"{what}#") for line in passages.read_text().splitlines())
-    )
-
-
-def measuring_workers() -> list[psutil.Process]:
-    """The cluster's worker processes that have a confined process of their own."""
-    me = psutil.Process()
-    spawned = [child for child in me.children(recursive=True) if "spawn_main" in " ".join(_command(child))]
-    parents = {child.ppid(): child.parent() for child in spawned}
-    return [parent for pid, parent in parents.items() if pid != me.pid and parent is not None]
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
-    until = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.005)
-
-
 def bring(lake: Unmeasured, workers: Workers, recording: Recording, *stages: str) -> None:
     for stage in stages:
         workers.run(do_unit, lake.unit(recording, stage))
@@ -140,7 +109,8 @@ def test_workers_killed_in_the_middle_cost_a_retry_and_not_a_bit(
 
     def kill() -> None:
         wait_for(lambda: begun(passages, f"unit.face.{first.recording}") > 0)
-        for worker in measuring_workers():
+        for worker in {each.parent() for each in confined()}:
+            assert worker is not None
             killed.append(worker.pid)
             worker.kill()
 
@@ -177,10 +147,10 @@ def test_nothing_is_left_of_keys(fleet: Workers, lake: Unmeasured) -> None:
 
 def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.cluster.find_spec", lambda _: None)
-    check_runner(StudyParams())
+    check_runner(Params())
     for wanted in ("dask", "ray"):
-        with pytest.raises(UserError, match=rf"pip install painlake\[{wanted}\]") as refused:
-            check_runner(StudyParams.model_validate({"runner": wanted}))
+        with pytest.raises(UserError, match=rf"pip install 'painlake\[{wanted}\]'") as refused:
+            check_runner(Params.model_validate({"study": {"runner": wanted}}))
         assert "\n" not in str(refused.value)
 
 
@@ -195,40 +165,7 @@ def test_workers_elsewhere_need_a_key(tmp_path: Path, monkeypatch: pytest.Monkey
         pass
 
 
-# --- what travels ---
-
-
 @pytest.mark.slow
-@needs_dask
-def test_no_key_and_no_measurement_travels(
-    pristine: Unmeasured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Client and scheduler are in this process: all that passes between machines passes through here."""
-    from distributed.comm import tcp  # noqa: PLC0415 - it may not be installed
-
-    passed: list[bytes] = []
-    to_frames, from_frames = tcp.to_frames, tcp.from_frames
-
-    async def sent(*arguments: Any, **options: Any) -> Any:
-        frames = await to_frames(*arguments, **options)
-        passed.extend(bytes(frame) for frame in frames)
-        return frames
-
-    async def received(frames: Any, *arguments: Any, **options: Any) -> Any:
-        passed.extend(bytes(frame) for frame in frames)
-        return await from_frames(frames, *arguments, **options)
-
-    monkeypatch.setattr(tcp, "to_frames", sent)
-    monkeypatch.setattr(tcp, "from_frames", received)
-    lake = pristine.copy(tmp_path / "study")
-    with workers_of(lake.study, StudyParams(runner="dask", workers=1)) as fleet:
-        bring(lake, fleet, lake.recordings[0], "quality", "voice")
-    everything = b"\0".join(passed)
-    assert lake.recordings[0].recording.encode() in everything, "the orders were seen"
-    for secret in (*lake.identities.values(), "AGE-SECRET-KEY-", "tablet", "free_speech"):
-        assert secret.encode() not in everything
-
-
 @needs_dask
 def test_a_scheduler_without_tls_is_refused(tmp_path: Path) -> None:
     params = StudyParams(runner="dask", workers=1, dask=DaskParams(cluster_kwargs={"security": None}))
@@ -246,31 +183,3 @@ def test_a_class_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
         workers_of(Study(tmp_path), params),
     ):
         pass
-
-
-# --- jobs of a scheduler ---
-
-
-@pytest.mark.slow
-@needs_dask
-def test_jobs_of_a_scheduler_measure_to_the_same_bits(
-    pristine: Unmeasured, by_processes: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """dask-jobqueue's own stand-in for Slurm: it runs each job script, as `sbatch` would, on this machine."""
-    make_worker_key(tmp_path / "key")
-    monkeypatch.setenv(KEY, str(tmp_path / "key"))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    jobs = {
-        "cores": 1,
-        "memory": "4GB",
-        "security": True,
-        "shared_temp_directory": str(tmp_path),
-        "python": sys.executable,
-        "scheduler_options": {"dashboard_address": None},
-    }
-    dask = DaskParams(cluster_class="dask_jobqueue.local.LocalCluster", cluster_kwargs=jobs, n_workers=1)
-    lake = pristine.copy(tmp_path / "study")
-    with workers_of(lake.study, StudyParams(runner="dask", workers=1, dask=dask)) as fleet:
-        assert fleet.count == 1
-        bring(lake, fleet, lake.recordings[0], "quality", "voice")
-    assert lake.digests().items() < by_processes.items()

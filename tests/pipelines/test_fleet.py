@@ -17,8 +17,8 @@ from pipelines.carry_out import carry_out
 from pipelines.confine import Limits
 from pipelines.disk import DiskError
 from pipelines.errors import PainLakeError, Rejection
-from pipelines.faultpoints import VARIABLE as FAULT
 from pipelines.exchange import SharedFolder
+from pipelines.faultpoints import VARIABLE as FAULT
 from pipelines.fleet import Fleet
 from pipelines.order import Order, Outcome
 from pipelines.pool import Workers
