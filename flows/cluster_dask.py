@@ -169,8 +169,9 @@ def _builds(client: Any) -> list[str]:
     try:
         return list(client.run(build_here).values())
     except Exception as error:  # whatever becomes of a function where its module is not installed
+        said = " ".join(str(error).split())[:200]
         raise PainLakeError(
-            f"a worker of the Dask cluster takes no orders ({in_short(error)}): install the same PainLake there"
+            f"a worker of the Dask cluster takes no orders ({said}): install the same PainLake there"
         ) from error
 
 

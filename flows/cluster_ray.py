@@ -2,9 +2,11 @@
 
 import os
 import secrets
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from flows.cluster import Cluster, check_builds
@@ -12,8 +14,11 @@ from pipelines.carry_out import build_here, carry_out
 from pipelines.errors import PainLakeError, in_short
 from pipelines.order import Order, Outcome
 from pipelines.params import StudyParams
+from pipelines.params_runner import RayParams
 
 _LOOK_EVERY_S = 5.0
+_CONNECT_S = 30.0
+"""How long a cluster's head may take to answer."""
 _RETRIES = 3
 """How many killed workers an order survives, as with Dask."""
 
@@ -45,9 +50,10 @@ def ray_cluster(params: StudyParams) -> Iterator[Cluster]:
         PainLakeError: it does not answer, or has no processor in time.
     """
     wanted = params.ray
+    _look_for(wanted)
     count = wanted.n_workers or params.workers or len(os.sched_getaffinity(0))
-    # Each person of this machine can reach Ray's ports: a token for this run alone keeps others out.
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} if wanted.is_here else {}
+    # Each person of this machine can reach Ray's ports: a token of this process keeps others out.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()} if wanted.is_here else {}
     with _environment(_ALWAYS | token):
         # Ray reads its environment when it is imported.
         import ray  # noqa: PLC0415 - see above
@@ -57,7 +63,8 @@ def ray_cluster(params: StudyParams) -> Iterator[Cluster]:
         try:
             runner = RayTaskRunner(wanted.address, kwargs | wanted.init_kwargs).__enter__()
         except (OSError, RuntimeError, ValueError) as error:
-            raise PainLakeError(f"Ray {wanted.address or 'on this machine'} does not start: {error}") from error
+            said = " ".join(str(error).split())[:300]
+            raise PainLakeError(f"Ray {wanted.address or 'on this machine'} does not answer: {said}") from error
         try:
             _wait_for_processors(ray, wanted.wait_s)
             check_builds([_build(ray, wanted.wait_s)])
@@ -69,6 +76,23 @@ def ray_cluster(params: StudyParams) -> Iterator[Cluster]:
             yield Cluster(send, wanted.n_workers or _processors(ray))
         finally:
             runner.__exit__(None, None, None)
+
+
+def _look_for(wanted: RayParams) -> None:
+    """See whether anybody listens at the address: Ray itself looks for minutes."""
+    host, _, port = (wanted.address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=min(wanted.wait_s, _CONNECT_S)).close()
+    except OSError as error:
+        raise PainLakeError(f"Ray {wanted.address} does not answer: {error.strerror or error}") from error
+
+
+@cache
+def _token() -> str:
+    # Once a process: Ray remembers the first one that it has read, whatever the environment says later.
+    return secrets.token_hex(32)
 
 
 @contextmanager

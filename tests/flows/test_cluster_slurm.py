@@ -41,8 +41,8 @@ echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh
 # As Slurm does, which waits for longer (KillWait).
-kill -TERM -- "-$1"
-(sleep 1; kill -KILL -- "-$1") >/dev/null 2>&1 &
+kill -TERM "-$1"
+(sleep 1; kill -KILL "-$1") >/dev/null 2>&1 &
 """
 
 

@@ -210,9 +210,10 @@ def test_a_worker_with_another_key_does_nothing(
 ) -> None:
     (tmp_path / "key").write_text(new_key())
     (tmp_path / "key").chmod(0o600)
-    with monkeypatch.context() as there, pytest.raises(PainLakeError, match=f"{VARIABLE} is not that of the run"):
+    with monkeypatch.context() as there:
         there.setenv(VARIABLE, str(tmp_path / "key"))
-        bring(fleet, lake, "quality")
+        with pytest.raises(PainLakeError, match=f"this worker's {VARIABLE} is not that of the run"):
+            bring(fleet, lake, "quality")
 
 
 @pytest.mark.parametrize("what", ["order", "recording"])
