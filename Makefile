@@ -45,7 +45,9 @@ test-pyfeat: setup ## The engine pyfeat, in .venv-pyfeat with torch: 3 minutes a
 
 test-cluster: setup ## Media stages on real Dask and Ray clusters, in .venv-cluster with Ray: a minute and 2 GB the first time
 	@.ci/cluster
-	.venv-cluster/bin/python -m pytest -q -m 'slow or not slow' tests/flows/test_cluster.py
+	.venv-cluster/bin/python -m pytest -q -m 'slow or not slow' $(filter-out %_ray.py,$(wildcard tests/flows/test_cluster*.py))
+# Alone: a process of Ray's keeps to the first token that it reads.
+	.venv-cluster/bin/python -m pytest -q -m 'slow or not slow' tests/flows/test_cluster_ray.py
 
 fuzz: setup ## Deliver N=1000 damaged files (SEED=1), night by night, and say which broke a rule
 	$(BIN)/python -m tests.fuzz --number '$(N)' --seed '$(SEED)'

@@ -152,7 +152,7 @@ class _Refusals(logging.Handler):
 
 
 @contextmanager
-def _ended(runner: DaskTaskRunner) -> Iterator[DaskTaskRunner]:
+def _ended(runner: Any) -> Iterator[DaskTaskRunner]:
     """A task runner that is ended with the block; what was wrong is not hidden by how it ends."""
     runner.__enter__()
     try:

@@ -48,12 +48,7 @@ class Recording:
         Raises:
             FileNotFoundError: there is none.
         """
-        return cls.from_json(path.read_bytes())
-
-    @classmethod
-    def from_json(cls, content: bytes) -> Self:
-        """A recording from the bytes of its sidecar."""
-        values: dict[str, Any] = json.loads(content)
+        values: dict[str, Any] = json.loads(path.read_bytes())
         values["tasks"] = tuple(Task(**task) for task in values["tasks"])
         values["flags"] = tuple(values["flags"])
         return cls(**values)

@@ -99,9 +99,6 @@ def _shared(order: Order) -> Iterator[Workplace]:
 def _filled(order: Order) -> Iterator[Workplace]:
     objects, name = bucket_of(order.place), unit_name(order.stage, order.recording, order.key)
     files = _order_in(objects, f"{name}order", order)
-    recording = Recording.from_json(files["recording.json"])
-    if (recording.recording, recording.participant) != (order.recording, order.participant):
-        raise PainLakeError(f"what lies at {order.place} for {order.recording} is another recording's")
 
     def leave(made: Mapping[str, bytes]) -> str:
         if f"{name}order" not in objects.current(name):
@@ -112,11 +109,17 @@ def _filled(order: Order) -> Iterator[Workplace]:
         return left
 
     with _own_folder() as lake:
-        _fill(lake, order, recording, files)
+        folder = recordings_folder(lake, order.participant)
+        folder.mkdir(parents=True)
+        (folder / f"{order.recording}.json").write_bytes(files["recording.json"])
+        recording = Recording.read(folder / f"{order.recording}.json")
+        for need in media_stage(order.stage).needs:
+            for path in media_stage(need).files(lake, recording):
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(files[table_name(path)])
         if "recording.sha256" in files:
-            media = recordings_folder(lake, recording.participant) / f"{recording.recording}.age"
-            media.parent.mkdir(parents=True)
-            if objects.fetch(f"{name}recording", media) != files["recording.sha256"].decode():
+            sha256 = objects.fetch(f"{name}recording", folder / f"{order.recording}.age")
+            if sha256 != files["recording.sha256"].decode():
                 raise PainLakeError(f"what lies at {order.place} for {order.recording} is not what the run left there")
         params = Params.model_validate_json(files["params.json"])
         yield Workplace(lake, params, recording, files["identity"].decode, leave, sends_files=True)
@@ -133,14 +136,6 @@ def _order_in(objects: S3Objects, name: str, order: Order) -> dict[str, bytes]:
         return unseal(sealed, key)
     except PainLakeError as error:
         raise PainLakeError(f"this worker's {VARIABLE} is not that of the run") from error
-
-
-def _fill(lake: Path, order: Order, recording: Recording, files: Mapping[str, bytes]) -> None:
-    """Write the tables of earlier stages, by the names that they have in a lake."""
-    for need in media_stage(order.stage).needs:
-        for path in media_stage(need).files(lake, recording):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(files[table_name(path)])
 
 
 @contextmanager

@@ -18,7 +18,7 @@ ONLY = {
     "boto3": {"pipelines/storage.py", "pipelines/s3_client.py"},
     "botocore": {"pipelines/storage.py", "pipelines/s3_client.py", "pipelines/s3_read.py", "pipelines/s3_write.py"},
     "dvc": {"pipelines/checkout.py"},
-    "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py", "pipelines/worker_key.py"},
+    "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py", "pipelines/worker_key.py", "pipelines/parcel.py"},
     "mediapipe": {"pipelines/landmarker.py", "pipelines/face.py", "pipelines/face_model.py", "pipelines/face_geometry.py"},
     "opensmile": {"pipelines/smile.py"},
     "parselmouth": {"pipelines/synthetic/", "pipelines/praat.py"},

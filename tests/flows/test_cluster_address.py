@@ -57,7 +57,8 @@ class Machines:
         (port,) = free_ports(1)
         self.address = f"tls://127.0.0.1:{port}"
         self._options = ["--no-dashboard"]
-        certificates = Security.temporary()
+        security: Any = Security
+        certificates = security.temporary()
         for name, option, content in (
             ("ca", "--tls-ca-file", certificates.tls_ca_file),
             ("cert", "--tls-cert", certificates.tls_client_cert),
@@ -156,7 +157,9 @@ def test_a_worker_with_other_code_is_named_before_anything_is_sent(
         shutil.copytree(ROOT / package, tmp_path / "other" / package, ignore=shutil.ignore_patterns("__pycache__"))
     quality = tmp_path / "other" / "pipelines" / "quality.py"
     quality.write_text(quality.read_text() + "\n# Another one.\n")
-    refused = pytest.raises(UserError, match=r"^a worker has PainLake \S+ \(\w{8}\) on Python .*: install the same on both")
+    refused = pytest.raises(
+        UserError, match=r"^a worker has PainLake \S+ \(\w{8}\) on Python .*: install the same on both"
+    )
     with (
         machines.worker("other", PYTHONPATH=str(tmp_path / "other")),
         refused as said,
@@ -172,7 +175,9 @@ def test_a_worker_without_painlake_is_named(machines: Machines, s3_here: Any, tm
     (tmp_path / "none" / "pipelines" / "__init__.py").touch()
     with (
         machines.worker("none", PYTHONPATH=str(tmp_path / "none")),
-        pytest.raises(PainLakeError, match=r"takes no orders \(.*pipelines\.carry_out.*install the same PainLake there"),
+        pytest.raises(
+            PainLakeError, match=r"takes no orders \(.*pipelines\.carry_out.*install the same PainLake there"
+        ),
         workers_of(Study(tmp_path), by_address(machines)),
     ):
         pass

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,9 @@ class Wire:
         self.came_back: list[Any] = []
 
     def watch(self, patch: pytest.MonkeyPatch) -> None:
-        import distributed  # noqa: PLC0415 - it may not be installed
-        from distributed.comm import tcp  # noqa: PLC0415 - the same
-
+        # It may not be installed, and has types for some of this alone.
+        distributed: Any = import_module("distributed")
+        tcp: Any = import_module("distributed.comm.tcp")
         to_frames, from_frames = tcp.to_frames, tcp.from_frames
         submit, run, result = distributed.Client.submit, distributed.Client.run, distributed.Future.result
 

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -63,9 +62,7 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         process.wait()
 
 
-def test_a_cluster_that_runs_already_measures_to_the_same_bits(
-    pristine: Unmeasured, head: str, tmp_path: Path
-) -> None:
+def test_a_cluster_that_runs_already_measures_to_the_same_bits(pristine: Unmeasured, head: str, tmp_path: Path) -> None:
     lake = pristine.copy(tmp_path / "study")
     with workers_of(lake.study, StudyParams(runner="ray", workers=1, ray=RayParams(address=head))) as fleet:
         assert fleet.count == 1

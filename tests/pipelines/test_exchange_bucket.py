@@ -19,6 +19,7 @@ from pipelines.exchange_bucket import Bucket, drop_exchanges
 from pipelines.faultpoints import VARIABLE as FAULT
 from pipelines.fleet import Fleet
 from pipelines.order import Order, Outcome
+from pipelines.storage import S3Objects
 from pipelines.vault_key import new_key
 from pipelines.work import do_unit
 from pipelines.worker_key import VARIABLE, key_of_own_workers, worker_key
@@ -191,16 +192,14 @@ def test_a_killed_runs_objects_are_removed_by_the_next_one_and_its_workers_write
 def test_a_worker_that_is_through_when_the_run_is_over_leaves_nothing(
     bucket: Bucket, worker: FarWorker, lake: Unmeasured, s3: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines import workplace  # noqa: PLC0415 - to change it
-
     with bucket.handed_over(lake.unit(lake.recordings[0])) as order:
-        still = workplace.S3Objects.current
+        still = S3Objects.current
 
-        def gone(self: object, below: str = "") -> set[str]:
+        def gone(self: S3Objects, below: str = "") -> set[str]:
             drop_exchanges(lake.study.root.with_name("hidden") / "state")
-            return still(self, below)  # type: ignore[arg-type]
+            return still(self, below)
 
-        monkeypatch.setattr(workplace.S3Objects, "current", gone)
+        monkeypatch.setattr(S3Objects, "current", gone)
         assert worker.send(order).error == "the run that ordered this is over"
     assert versions(s3) == 1
 

@@ -168,10 +168,9 @@ def test_what_was_written_must_be_seen_here(
 # --- at the worker ---
 
 
-def order_of(lake: Unmeasured, stage: str = "quality", **changes: str) -> Order:
-    unit = lake.unit(lake.recordings[0], stage)
-    order = Order(str(lake.study.root), stage, unit.recording.participant, unit.recording.recording, unit.key)
-    return replace(order, **changes)
+def order_of(lake: Unmeasured) -> Order:
+    unit = lake.unit(lake.recordings[0])
+    return Order(str(lake.study.root), unit.stage, unit.recording.participant, unit.recording.recording, unit.key)
 
 
 def carried_out(lake: Unmeasured, order: Order) -> Outcome:
