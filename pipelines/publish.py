@@ -9,27 +9,21 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from expectations.results import CheckResult
+from pipelines.derive import derive, recordings_of
 from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified, selected
 from pipelines.errors import PainLakeError
-from pipelines.expressions import derived
 from pipelines.face_engine import au_support
-from pipelines.frame_views import (
-    calibrated_view_sql,
-    neutral_by_recording_sql,
-    neutral_sql,
-    presence_sql,
-    usable_view_sql,
-)
+from pipelines.frame_views import calibrated_view_sql, presence_sql, usable_view_sql
 from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params_publish import PublishParams
 from pipelines.vault_records import Tombstone
-from pipelines.views import au_summaries_sql, quoted, recording_features_sql
+from pipelines.views import recording_features_sql
 from pipelines.warehouse import beside, building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES
 from schemas.core import Table
-from schemas.expressions import AU_NEUTRAL, AU_NEUTRAL_BY_RECORDING, DERIVED
+from schemas.expressions import DERIVED
 from schemas.face import AU_FRAMES
-from schemas.features import AU_SUMMARIES, DYNAMICS
+from schemas.features import AU_SUMMARIES
 from schemas.meta import DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
 from schemas.tables import LAKE_TABLES, PART_BY_PART, TABLES, VIEWS
 from schemas.voice import VOICE_FRAMES
@@ -143,7 +137,7 @@ def _fill(
         others = thread.submit(_insert_long, other, lake, [t for t in _LONG if t is not AU_FRAMES], params)
         expected = _insert_short(connection, lake, version, results, params)
         expected |= _insert_long(connection, lake, [AU_FRAMES], params)
-        _derive(connection, params)
+        derive(connection, params, recordings_of(connection))
         return expected | others.result()
 
 
@@ -181,44 +175,6 @@ def _insert_long(
         _insert_files(connection, table, paths, params)
         expected[qualified(table)] = count_rows(paths)
     return expected
-
-
-_DYNAMICS = "memory.main.dynamics"
-"""Beside the file, so that nothing of it stays."""
-
-
-def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
-    """Fill the tables that are made from others."""
-    parts = _parts(connection)
-    for part in parts:
-        connection.execute(
-            f"INSERT INTO {qualified(AU_NEUTRAL_BY_RECORDING)} BY NAME {neutral_by_recording_sql(params.neutral)}", part
-        )
-    connection.execute(f"INSERT INTO {qualified(AU_NEUTRAL)} BY NAME {neutral_sql()}")
-    types = ", ".join(f"{quoted(n)} {AU_SUMMARIES[n].type}" for n in ("recording", "task", *DYNAMICS))
-    connection.execute(f"CREATE TABLE {_DYNAMICS} ({types})")
-    for table, rows in derived(connection, params):
-        if table is AU_SUMMARIES:
-            connection.register("incoming", rows.to_arrow())
-            connection.execute(f"INSERT INTO {_DYNAMICS} FROM incoming")
-            connection.unregister("incoming")
-        else:
-            insert_frame(connection, table, rows)
-    for part in parts:
-        connection.execute(
-            f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS, params.neutral.over)}", part
-        )
-    connection.execute(f"DROP TABLE {_DYNAMICS}")
-
-
-_RECORDINGS_A_PART = 200
-
-
-def _parts(connection: "duckdb.DuckDBPyConnection") -> list[dict[str, str]]:
-    """The first and the last of each few recordings, in order: what is derived at once fits into memory."""
-    names = [row[0] for row in connection.execute("SELECT recording FROM main.recordings ORDER BY 1").fetchall()]
-    cut = (names[begin : begin + _RECORDINGS_A_PART] for begin in range(0, len(names), _RECORDINGS_A_PART))
-    return [{"first": part[0], "last": part[-1]} for part in cut]
 
 
 def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
