@@ -78,11 +78,11 @@ def derived(
     Yields:
         A table and some of its rows, in their order; each table several times.
     """
-    found = connection.execute(
+    framed = connection.execute(
         "SELECT DISTINCT recording FROM main.au_frames WHERE recording IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1",
         [recordings],
     )
-    names = [row[0] for row in found.fetchall()]
+    names = [row[0] for row in framed.fetchall()]
     tasks = connection.execute("SELECT recording, task, start_s, end_s FROM main.tasks ORDER BY recording, task").pl()
     by_recording = {str(name): rows for (name,), rows in tasks.group_by("recording", maintain_order=True)}
     for begin in range(0, len(names), _AT_A_TIME):

@@ -69,8 +69,8 @@ def neutral_by_recording_sql(params: NeutralParams) -> str:
         SELECT
             g.recording,
             {quantiles}
-        FROM reading AS g
-        JOIN main.au_frames_usable AS f
+        FROM main.au_frames_usable AS f
+        JOIN reading AS g
           ON f.recording = g.recording AND f.timestamp_s >= g.start_s AND f.timestamp_s < g.end_s
         WHERE f.recording {IN_PART}
         GROUP BY g.recording
