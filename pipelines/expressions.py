@@ -65,19 +65,24 @@ class Batch:
         return durations_s
 
 
-def derived(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> Iterator[tuple[Table, pl.DataFrame]]:
+def derived(
+    connection: "duckdb.DuckDBPyConnection", params: PublishParams, recordings: Sequence[str]
+) -> Iterator[tuple[Table, pl.DataFrame]]:
     """The rows of `au_events`, `au_cooccurrence` and, of `au_summaries`, the key and the columns in `DYNAMICS`.
 
     Args:
         connection: to a file whose frames, recordings and tasks are there.
         params: of publication.
+        recordings: of which; those without frames have no rows.
 
     Yields:
         A table and some of its rows, in their order; each table several times.
     """
-    names = [
-        row[0] for row in connection.execute("SELECT DISTINCT recording FROM main.au_frames ORDER BY 1").fetchall()
-    ]
+    framed = connection.execute(
+        "SELECT DISTINCT recording FROM main.au_frames WHERE recording IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1",
+        [recordings],
+    )
+    names = [row[0] for row in framed.fetchall()]
     tasks = connection.execute("SELECT recording, task, start_s, end_s FROM main.tasks ORDER BY recording, task").pl()
     by_recording = {str(name): rows for (name,), rows in tasks.group_by("recording", maintain_order=True)}
     for begin in range(0, len(names), _AT_A_TIME):
@@ -97,8 +102,8 @@ def _read(
     columns = ", ".join(f"CASE WHEN usable THEN {name} END AS {name}" for name in _COLUMNS)
     rows = connection.execute(
         f"SELECT recording, timestamp_s, usable, {columns} FROM (SELECT *, {usable_sql(params.usable)} AS usable "  # noqa: S608 - names from schemas/ and numbers
-        "FROM main.au_frames WHERE recording BETWEEN ? AND ?) ORDER BY recording, frame",
-        [names[0], names[-1]],
+        "FROM main.au_frames WHERE recording IN (SELECT unnest(?::VARCHAR[]))) ORDER BY recording, frame",
+        [names],
     ).pl()
     numbers = dict(zip(names, range(len(names)), strict=True))
     of_frame = rows["recording"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()

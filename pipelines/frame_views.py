@@ -45,9 +45,9 @@ def usable_view_sql(params: UsableParams) -> str:
     return f"CREATE VIEW main.au_frames_usable AS SELECT * FROM main.au_frames WHERE {usable_sql(params)}"  # noqa: S608 - names and numbers
 
 
-IN_PART = "BETWEEN $first AND $last"
-"""Of a statement about some recordings: the parameters that name the first and the last of them. A quantile holds all
-the values it is taken of, and a study's would fill the memory."""
+IN_PART = "IN (SELECT unnest($recordings::VARCHAR[]))"
+"""Of a statement about some recordings: the parameter that names them. A quantile holds all the values it is taken of,
+and a study's would fill the memory."""
 
 
 def neutral_by_recording_sql(params: NeutralParams) -> str:
@@ -69,8 +69,8 @@ def neutral_by_recording_sql(params: NeutralParams) -> str:
         SELECT
             g.recording,
             {quantiles}
-        FROM reading AS g
-        JOIN main.au_frames_usable AS f
+        FROM main.au_frames_usable AS f
+        JOIN reading AS g
           ON f.recording = g.recording AND f.timestamp_s >= g.start_s AND f.timestamp_s < g.end_s
         WHERE f.recording {IN_PART}
         GROUP BY g.recording

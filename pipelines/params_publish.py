@@ -79,6 +79,8 @@ class PublishParams(Block):
     """How many built DuckDB files stay; an older version can always be built again."""
     memory_limit_mb: int = Field(default=1200, ge=256)
     """What DuckDB may take while it builds."""
+    grow_from_recordings: int = Field(default=100, ge=1)
+    """A published file of at least so many is built upon; a smaller one, or one with a row that changed, anew."""
     presence: PresenceParams = PresenceParams()
     usable: UsableParams = UsableParams()
     neutral: NeutralParams = NeutralParams()

@@ -1,6 +1,7 @@
 """Publish: the lake as a new DuckDB file, whole and documented, swapped in for the last one."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,36 +10,46 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from expectations.results import CheckResult
+from pipelines.derive import derive
 from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified, selected
 from pipelines.errors import PainLakeError
-from pipelines.expressions import derived
 from pipelines.face_engine import au_support
-from pipelines.frame_views import (
-    calibrated_view_sql,
-    neutral_by_recording_sql,
-    neutral_sql,
-    presence_sql,
-    usable_view_sql,
+from pipelines.frame_views import calibrated_view_sql, presence_sql, usable_view_sql
+from pipelines.grow import (
+    clear,
+    copy_to_write,
+    files_of_others,
+    made_alike,
+    publication_sha256,
+    recordings_in,
+    rows_of,
+    still_true,
 )
-from pipelines.lake import count_rows, files, people, read_table
+from pipelines.lake import count_rows, files, people, read_files, read_table
 from pipelines.params_publish import PublishParams
 from pipelines.vault_records import Tombstone
-from pipelines.views import au_summaries_sql, quoted, recording_features_sql
+from pipelines.views import recording_features_sql
 from pipelines.warehouse import beside, building, make_current, new_file, open_warehouse, remove_older, warehouse_file
 from schemas.aligned import ALIGNED_FRAMES
 from schemas.core import Table
-from schemas.expressions import AU_NEUTRAL, AU_NEUTRAL_BY_RECORDING, DERIVED
+from schemas.expressions import DERIVED
 from schemas.face import AU_FRAMES
-from schemas.features import AU_SUMMARIES, DYNAMICS
+from schemas.features import AU_SUMMARIES
 from schemas.meta import DATASET_VERSION, ERASED, PROVENANCE, VALIDATION
-from schemas.tables import LAKE_TABLES, PART_BY_PART, TABLES, VIEWS
+from schemas.people import RECORDINGS, TASKS
+from schemas.tables import FEATURE_TABLES, LAKE_TABLES, PART_BY_PART, TABLES, VIEWS
 from schemas.voice import VOICE_FRAMES
 
 if TYPE_CHECKING:
     import duckdb
 
+log = logging.getLogger("painlake")
+
 _LONG = (AU_FRAMES, VOICE_FRAMES, *PART_BY_PART, ALIGNED_FRAMES)
 """DuckDB reads these itself; they would fill the memory."""
+
+_KEPT = (*FEATURE_TABLES, *DERIVED, AU_SUMMARIES)
+"""What stays in a file that is built upon; all else is small, and written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +81,13 @@ class VersionRecord:
         return f"v{self.number:04d}"
 
 
-def publish(
-    lake: Path, warehouse: Path, version: VersionRecord, results: Sequence[CheckResult], params: PublishParams
+def publish(  # noqa: PLR0913, PLR0917 - as `build`
+    lake: Path,
+    warehouse: Path,
+    version: VersionRecord,
+    results: Sequence[CheckResult],
+    params: PublishParams,
+    base: Path | None = None,
 ) -> Path:
     """Build a version's DuckDB file and make it the current one; readers keep the file that they have open.
 
@@ -81,6 +97,7 @@ def publish(
         version: what the file says about itself.
         results: of the checks on this lake.
         params: of this stage.
+        base: the last version's file, whose bytes are known to be whole: it is built upon where that is right.
 
     Returns:
         The new file, `painlake-v<number>.duckdb`.
@@ -95,7 +112,8 @@ def publish(
             f"{len(held)} critical checks failed, the first: {held[0]}; the last version stays published"
         )
     target = warehouse_file(warehouse, version.number)
-    build(lake, target, version, results, params)
+    if base is None or not _grow(base, lake, target, version, results, params):
+        build(lake, target, version, results, params)
     make_current(target)
     remove_older(warehouse, params.keep_warehouses)
     return target
@@ -137,100 +155,108 @@ def _fill(
     params: PublishParams,
 ) -> dict[str, int]:
     """Make and fill every table and view; gives the rows that each table must have."""
-    _declare(connection, params)
+    _declare(connection, params, TABLES.values())
     # What is derived needs the frames of faces alone: it is made while DuckDB takes in the other long tables.
     with beside(connection) as other, ThreadPoolExecutor(1) as thread:
-        others = thread.submit(_insert_long, other, lake, [t for t in _LONG if t is not AU_FRAMES], params)
-        expected = _insert_short(connection, lake, version, results, params)
-        expected |= _insert_long(connection, lake, [AU_FRAMES], params)
-        _derive(connection, params)
+        others = thread.submit(_insert_features, other, lake, [t for t in _LONG if t is not AU_FRAMES], params)
+        said = _said(lake)
+        expected = _insert_said(connection, lake, said, version, results, params)
+        expected |= _insert_features(connection, lake, [t for t in FEATURE_TABLES if t not in _LONG], params)
+        expected |= _insert_features(connection, lake, [AU_FRAMES], params)
+        derive(connection, params, sorted(said[RECORDINGS.name]["recording"]))
         return expected | others.result()
 
 
-def _insert_short(
+def _grow(  # noqa: PLR0913, PLR0917 - as `build`
+    base: Path,
+    lake: Path,
+    target: Path,
+    version: VersionRecord,
+    results: Sequence[CheckResult],
+    params: PublishParams,
+) -> bool:
+    """Build a DuckDB file upon another; False, and nothing is built, where that must not be."""
+    if not made_alike(base, params):
+        return False
+    said = _said(lake)
+    if not still_true(base, said):
+        return False
+    try:
+        with new_file(target) as temporary:
+            copy_to_write(base, temporary)
+            with building(temporary, params.memory_limit_mb) as connection:
+                told, watched = (recordings_in(connection, table) for table in (RECORDINGS, AU_FRAMES))
+                timed = said[TASKS.name].join(rows_of(connection, TASKS), on=TASKS.names, how="anti", nulls_equal=True)
+                clear(connection, _KEPT)
+                _declare(connection, params, [table for table in TABLES.values() if table not in _KEPT])
+                expected = _insert_said(connection, lake, said, version, results, params)
+                expected |= _insert_features(connection, lake, FEATURE_TABLES, params)
+                new = recordings_in(connection, RECORDINGS) - told | recordings_in(connection, AU_FRAMES) - watched
+                derive(connection, params, sorted(new | {*timed["recording"]}))
+            _verify(temporary, expected)
+    except PainLakeError as error:
+        log.warning("%s is not built upon: %s", base.name, error)
+        return False
+    return True
+
+
+def _said(lake: Path) -> dict[str, pl.DataFrame]:
+    """What the lake says of persons and recordings, but for their features, by table."""
+    return {table.name: table.conform(read_table(lake, table)) for table in LAKE_TABLES if table not in FEATURE_TABLES}
+
+
+def _insert_said(  # noqa: PLR0913, PLR0917 - as `build`
     connection: "duckdb.DuckDBPyConnection",
     lake: Path,
+    said: Mapping[str, pl.DataFrame],
     version: VersionRecord,
     results: Sequence[CheckResult],
     params: PublishParams,
 ) -> dict[str, int]:
-    """Fill the tables that fit into memory; gives the rows that each must have."""
-    frames = {table.name: read_table(lake, table) for table in LAKE_TABLES if table not in _LONG}
-    frames |= {
+    """Fill the tables that are small, and what is said of the version; gives the rows that each must have."""
+    frames = {
+        **said,
         "au_support": au_support(),
-        "dataset_version": _dataset_version(version, frames, len(people(lake)), params),
+        "dataset_version": _dataset_version(version, said, len(people(lake)), params),
         "columns": dictionary((*TABLES.values(), *VIEWS.values())),
         "validation": _validation(results),
     }
-    expected: dict[str, int] = {}
-    for table in TABLES.values():
-        if table not in {*_LONG, *DERIVED, AU_SUMMARIES, ERASED}:
-            frame = table.conform(frames[table.name])
-            insert_frame(connection, table, frame.sort(table.key, maintain_order=True, nulls_last=True))
-            expected[qualified(table)] = frame.height
-    return expected
+    for name, rows in frames.items():
+        insert_frame(connection, TABLES[name], _in_order(rows, TABLES[name]))
+    return {qualified(TABLES[name]): rows.height for name, rows in frames.items()}
 
 
-def _insert_long(
+def _in_order(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    return table.conform(rows).sort(table.key, maintain_order=True, nulls_last=True)
+
+
+def _insert_features(
     connection: "duckdb.DuckDBPyConnection", lake: Path, tables: Sequence[Table], params: PublishParams
 ) -> dict[str, int]:
-    """Have DuckDB read some tables' files; gives the rows that each must have."""
+    """Take in some tables' files of the recordings that they lack; gives the rows that each must have."""
     expected: dict[str, int] = {}
     for table in tables:
         paths = files(lake, table.name)
-        _insert_files(connection, table, paths, params)
+        new = files_of_others(paths, recordings_in(connection, table))
+        if table in _LONG:
+            _insert_files(connection, table, new, params)
+        else:
+            insert_frame(connection, table, _in_order(read_files(new, table), table))
         expected[qualified(table)] = count_rows(paths)
     return expected
 
 
-_DYNAMICS = "memory.main.dynamics"
-"""Beside the file, so that nothing of it stays."""
-
-
-def _derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
-    """Fill the tables that are made from others."""
-    parts = _parts(connection)
-    for part in parts:
-        connection.execute(
-            f"INSERT INTO {qualified(AU_NEUTRAL_BY_RECORDING)} BY NAME {neutral_by_recording_sql(params.neutral)}", part
-        )
-    connection.execute(f"INSERT INTO {qualified(AU_NEUTRAL)} BY NAME {neutral_sql()}")
-    types = ", ".join(f"{quoted(n)} {AU_SUMMARIES[n].type}" for n in ("recording", "task", *DYNAMICS))
-    connection.execute(f"CREATE TABLE {_DYNAMICS} ({types})")
-    for table, rows in derived(connection, params):
-        if table is AU_SUMMARIES:
-            connection.register("incoming", rows.to_arrow())
-            connection.execute(f"INSERT INTO {_DYNAMICS} FROM incoming")
-            connection.unregister("incoming")
-        else:
-            insert_frame(connection, table, rows)
-    for part in parts:
-        connection.execute(
-            f"INSERT INTO {qualified(AU_SUMMARIES)} BY NAME {au_summaries_sql(_DYNAMICS, params.neutral.over)}", part
-        )
-    connection.execute(f"DROP TABLE {_DYNAMICS}")
-
-
-_RECORDINGS_A_PART = 200
-
-
-def _parts(connection: "duckdb.DuckDBPyConnection") -> list[dict[str, str]]:
-    """The first and the last of each few recordings, in order: what is derived at once fits into memory."""
-    names = [row[0] for row in connection.execute("SELECT recording FROM main.recordings ORDER BY 1").fetchall()]
-    cut = (names[begin : begin + _RECORDINGS_A_PART] for begin in range(0, len(names), _RECORDINGS_A_PART))
-    return [{"first": part[0], "last": part[-1]} for part in cut]
-
-
-def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams) -> None:
-    """Make every table and view, empty, with what they mean; in one transaction, since each is flushed to the disk."""
+def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams, tables: Iterable[Table]) -> None:
+    """Make tables and every view, empty, with what they mean; in one transaction, since each is flushed to the disk."""
     connection.begin()
     connection.execute("CREATE SCHEMA meta")
-    for table in TABLES.values():
+    made = list(tables)
+    for table in made:
         connection.execute(create_sql(table))
     connection.execute(usable_view_sql(params.usable))
     connection.execute(calibrated_view_sql(params.usable, params.neutral.over))
     connection.execute(recording_features_sql(params.nrs_window_h))
-    for table in TABLES.values():
+    for table in made:
         comment(connection, table, "TABLE")
     for view in VIEWS.values():
         comment(connection, view, "VIEW")
@@ -268,9 +294,9 @@ def _validation(results: Sequence[CheckResult]) -> pl.DataFrame:
 
 
 def _dataset_version(
-    version: VersionRecord, frames: dict[str, pl.DataFrame], number_of_people: int, params: PublishParams
+    version: VersionRecord, said: Mapping[str, pl.DataFrame], number_of_people: int, params: PublishParams
 ) -> pl.DataFrame:
-    engines = frames[PROVENANCE.name].select(pl.concat_str("engine", pl.lit(" "), "engine_version")).unique()
+    engines = said[PROVENANCE.name].select(pl.concat_str("engine", pl.lit(" "), "engine_version")).unique()
     return DATASET_VERSION.frame(
         [
             {
@@ -281,9 +307,10 @@ def _dataset_version(
                 "painlake_version": version.painlake_version,
                 "code_sha256": version.code_sha256,
                 "params_sha256": version.params_sha256,
+                "publication_sha256": publication_sha256(params),
                 "engines": "; ".join(sorted(engines.to_series().drop_nulls())),
                 "people": number_of_people,
-                "recordings": frames["recordings"].height,
+                "recordings": said[RECORDINGS.name].height,
                 "nrs_window_h": params.nrs_window_h,
             }
         ]

@@ -90,7 +90,7 @@ class MediaStage:
 
     def code_sha256(self) -> str:
         """Of the stage's own code, all project code that it imports, and the versions of its libraries."""
-        return _code_sha256(self.module, self.libraries)
+        return code_sha256_of(self.module, self.libraries)
 
     def key(self, inputs: str, params: Params) -> str:
         """What a result is filed under: the same key, the same result.
@@ -176,7 +176,8 @@ _PARSING = Lock()
 
 
 @cache
-def _code_sha256(module: str, libraries: tuple[str, ...]) -> str:
+def code_sha256_of(module: str, libraries: tuple[str, ...]) -> str:
+    """Of a module, all project code that it imports but what changes no number, and some packages' versions."""
     # One thread at a time: CPython 3.11's parser loses count of its depth where several parse (python/cpython 106905).
     with _PARSING:
         return _digest_of_code(module, libraries)

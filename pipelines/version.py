@@ -27,6 +27,7 @@ from pipelines.seal import sha256_of
 from pipelines.stages import MEDIA_STAGES, params_sha256
 from pipelines.study import Study, painlake_version
 from pipelines.validate import ValidationOutcome, read_report
+from pipelines.warehouse import current_file
 
 log = logging.getLogger("painlake")
 
@@ -106,7 +107,8 @@ class Versioning:
         number = max(self.repository.versions(), default=0) + 1
         record = version_record(number, self.params, self.repository, self.study.index, commit)
         fault_point("version.committed")
-        file = publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish)
+        base = self._whole_file()
+        file = publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish, base)
         fault_point("version.published")
         note_sum(self.study, file, self.ledger)
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
@@ -114,6 +116,15 @@ class Versioning:
         self._settle(number)
         log.info("%s published", tag_name(number))
         return number
+
+    def _whole_file(self) -> Path | None:
+        """The published file, if its bytes are those that the ledger knows: what is built upon must be whole."""
+        try:
+            file = current_file(self.study.warehouse)
+            known = self.ledger.sums().get(file.relative_to(self.study.root.resolve()).as_posix())
+            return file if known is not None and sha256_of(file) == known else None
+        except (UserError, OSError, ValueError):
+            return None
 
     def push(self) -> None:
         """Copy what the remote lacks to it.

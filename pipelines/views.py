@@ -69,8 +69,8 @@ def au_summaries_sql(dynamics: str, over: Literal["person", "recording"]) -> str
     WITH spans AS ({_SPANS}
     ), counted AS (
         SELECT s.recording, s.task, count(*) AS frames, avg(f.face_found::DOUBLE) AS face_share
-        FROM spans AS s
-        JOIN main.au_frames AS f
+        FROM main.au_frames AS f
+        JOIN spans AS s
           ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
         WHERE f.recording {IN_PART}
         GROUP BY s.recording, s.task
@@ -81,8 +81,8 @@ def au_summaries_sql(dynamics: str, over: Literal["person", "recording"]) -> str
             s.task,
             count(*) AS usable_frames,
             {", ".join((*raw, *means))}
-        FROM spans AS s
-        JOIN main.au_frames_usable AS f
+        FROM main.au_frames_usable AS f
+        JOIN spans AS s
           ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
         LEFT JOIN neutral AS n ON n.recording = s.recording
         WHERE f.recording {IN_PART}

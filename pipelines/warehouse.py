@@ -122,6 +122,9 @@ def building(path: Path, memory_limit_mb: int) -> "Iterator[duckdb.DuckDBPyConne
     settings = {**_OFFLINE, "memory_limit": f"{memory_limit_mb}MB", "temp_directory": "", "threads": 1}
     connection = duckdb.connect(config=settings)
     with connection:
+        # Joins as they are written, frames on the left: else how many rows there are of others decides in which order
+        # a recording's frames are added up, and a mean's last digit with it.
+        connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         connection.execute(f"ATTACH '{_literal(path)}' AS painlake (STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE painlake")
         yield connection

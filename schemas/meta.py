@@ -16,6 +16,7 @@ DATASET_VERSION = Table(
         Column("painlake_version", "VARCHAR", "Version of PainLake that published it.", nullable=False),
         Column("code_sha256", "VARCHAR", "SHA-256 over the code of the stages.", pattern=_SHA256, tier=Tier.LINK),
         Column("params_sha256", "VARCHAR", "SHA-256 of the study's params.yaml.", pattern=_SHA256, tier=Tier.LINK),
+        Column("publication_sha256", "VARCHAR", "SHA-256 over the code, declarations and thresholds of publication: a file is built upon by the next version only where it would have the same.", pattern=_SHA256, tier=Tier.LINK),
         Column("engines", "VARCHAR", "Engines that computed the features with their versions, separated by semicolons.", nullable=False),
         Column("people", "INTEGER", "Persons in it.", nullable=False, unit="{people}", minimum=0),
         Column("recordings", "INTEGER", "Recordings in it, superseded ones included.", nullable=False, unit="{recordings}", minimum=0),

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from expectations.results import CheckResult
+from pipelines import derive as derive_module
 from pipelines import publish as publish_module
 from pipelines.duckdb_tables import create_sql, insert_frame
 from pipelines.errors import PainLakeError
@@ -287,7 +288,7 @@ def test_the_same_lake_gives_the_same_rows_in_however_many_parts_they_are_derive
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = publish(lake, tmp_path / "a", version(1), [PASSED], PublishParams())
-    monkeypatch.setattr(publish_module, "_RECORDINGS_A_PART", 1)
+    monkeypatch.setattr(derive_module, "_AT_A_TIME", 1)
     other = publish(lake, tmp_path / "b", version(1), [PASSED], PublishParams())
     for table in (*TABLES.values(), *VIEWS.values()):
         sql = f"SELECT * FROM {table.schema}.{table.name}"  # noqa: S608 - names from schemas/

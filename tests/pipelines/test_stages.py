@@ -29,9 +29,9 @@ def stage(module: str = "pipelines.calendar", version: str = "1", libraries: tup
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    stages._code_sha256.cache_clear()
+    stages.code_sha256_of.cache_clear()
     yield
-    stages._code_sha256.cache_clear()
+    stages.code_sha256_of.cache_clear()
 
 
 # --- the list ---
@@ -102,7 +102,7 @@ def test_the_code_of_all_that_a_stage_imports_counts(monkeypatch: pytest.MonkeyP
     def edited(module: str) -> bytes:
         return true_source(module) + (b"# edited\n" if module == "pipelines.calendar" else b"")
 
-    stages._code_sha256.cache_clear()
+    stages.code_sha256_of.cache_clear()
     monkeypatch.setattr(stages, "_source", edited)
     assert stage("pipelines.consent").code_sha256() != before
 
@@ -167,7 +167,7 @@ def test_provenance_says_what_made_a_file_and_names_nobody() -> None:
 
 
 def test_many_threads_may_ask_for_a_stages_code_at_once() -> None:
-    stages._code_sha256.cache_clear()
+    stages.code_sha256_of.cache_clear()
     with ThreadPoolExecutor(8) as threads:
         found = set(threads.map(lambda _: media_stage("quality").code_sha256(), range(64)))
     assert len(found) == 1

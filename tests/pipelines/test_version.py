@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from expectations.results import CheckResult
+from pipelines import version as version_module
 from pipelines.deliveries import Delivery
 from pipelines.errors import PainLakeError, Reason
 from pipelines.lake import recordings
@@ -16,6 +17,7 @@ from pipelines.repository import Repository
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, read_report, validate
 from pipelines.version import Versioning
+from pipelines.warehouse import current_file
 from schemas.faults import Fate
 from tests.pipelines.lake_factory import pseudonym, recording_name, write_lake, write_recording
 
@@ -83,6 +85,32 @@ def test_what_was_accepted_is_published_and_keeps_its_flags(made: Made) -> None:
     assert not made.version.changed()
 
 
+def test_the_last_file_is_built_upon_where_its_bytes_are_those_that_the_ledger_knows(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def noted(*arguments: object) -> object:
+        given.append(arguments[-1])
+        return arguments[-1]
+
+    monkeypatch.setattr(version_module, "publish", noted)
+    monkeypatch.setattr(version_module, "note_sum", lambda *_: None)
+    monkeypatch.setattr(Repository, "tag", lambda *_: None)
+    monkeypatch.setattr(Versioning, "_settle", lambda *_: None)
+    file = current_file(made.study.warehouse)
+    made.version.publish(made.version.repository.head(), made.outcome)
+    whole = file.read_bytes()
+    file.chmod(0o644)
+    try:
+        file.write_bytes(whole[:-1] + b"?")
+        made.version.publish(made.version.repository.head(), made.outcome)
+    finally:
+        file.write_bytes(whole)
+        file.chmod(0o444)
+    assert given == [file, None]
+
+
 def test_a_delivery_judged_again_without_any_change_is_settled_without_a_version(made: Made) -> None:
     made.accept(recording_name(1, 1))
     assert made.version.commit() is None
@@ -112,6 +140,10 @@ class _LedgerThatIsKilled(Ledger):
 
     def note_sum(self, path: str, sha256: str) -> None:
         """The sum comes before the tag; nothing of it is kept here."""
+
+    def sums(self) -> dict[str, str]:
+        """No file is known, so that the next is built anew."""
+        return {}
 
     def versions(self) -> list[dict[str, object]]:
         raise KeyboardInterrupt

@@ -1,0 +1,251 @@
+"""A version built upon the last one's file has exactly the rows of one that is built anew."""
+
+import dataclasses
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines import grow as grow_module
+from pipelines import publish as publish_module
+from pipelines.params_publish import EventParams, NeutralParams, PublishParams
+from pipelines.parquet import read_provenance, write_parquet
+from pipelines.publish import VersionRecord, publish
+from pipelines.recording import Recording, Task
+from pipelines.warehouse import open_warehouse
+from schemas.clinical import CLINICAL_OBSERVATIONS
+from schemas.core import Table
+from schemas.tables import TABLES, VIEWS
+from tests.pipelines.lake_factory import (
+    change,
+    feature_file,
+    pseudonym,
+    recording_name,
+    write_clinical,
+    write_lake,
+    write_person,
+    write_recording,
+)
+
+GROWING = PublishParams(grow_from_recordings=1)
+
+
+def version(number: int) -> VersionRecord:
+    return VersionRecord(number, "0.1.0", "2026-11-21T02:00:00Z", "abc123", "c" * 64, "d" * 64)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """Two persons with two recordings each, whose faces move, each otherwise."""
+    return moving(write_lake(tmp_path / "lake"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+
+
+def moving(lake: Path, recordings: list[tuple[int, int]]) -> Path:
+    for person, number in recordings:
+        if not (lake / pseudonym(person) / "face" / f"{recording_name(person, number)}.parquet").is_file():
+            continue
+        shift = person + number / 2
+
+        def wave(frame: pl.DataFrame, shift: float = shift) -> pl.DataFrame:
+            moved = ((pl.col("frame") / 7 + shift).sin() * 2 + 2).cast(pl.Float32)
+            return frame.with_columns(moved.alias("AU04_r"), (moved / shift).cast(pl.Float32).alias("AU12_r"))
+
+        change(lake, recording_name(person, number), "au_frames", wave)
+    return lake
+
+
+def rows(file: Path, table: Table) -> list[tuple[object, ...]]:
+    with open_warehouse(file) as connection:
+        found = connection.execute(f"SELECT * FROM {table.schema}.{table.name}").fetchall()  # noqa: S608 - names from schemas/
+    return sorted(found, key=repr)
+
+
+def grown(lake: Path, base: Path, params: PublishParams = GROWING, number: int = 2) -> Path:
+    return publish(lake, base.parent, version(number), [], params, base)
+
+
+def anew(lake: Path, folder: Path, params: PublishParams = GROWING, number: int = 2) -> Path:
+    return publish(lake, folder / "anew", version(number), [], params)
+
+
+def assert_equal(one: Path, other: Path) -> None:
+    for table in (*TABLES.values(), *VIEWS.values()):
+        assert repr(rows(one, table)) == repr(rows(other, table)), table.name
+
+
+@pytest.fixture
+def built_anew(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were built anew, as they are built."""
+    built: list[Path] = []
+    build = publish_module.build
+
+    def noted(lake: Path, target: Path, *rest: object) -> None:
+        built.append(target)
+        build(lake, target, *rest)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(publish_module, "build", noted)
+    return built
+
+
+def add_recording(lake: Path) -> None:
+    write_recording(lake, 1, 3)
+    moving(lake, [(1, 3)])
+
+
+def add_person(lake: Path) -> None:
+    write_person(lake, 3, 2)
+    moving(lake, [(3, 1), (3, 2)])
+
+
+def add_nothing(lake: Path) -> None:
+    assert lake.is_dir()
+
+
+def add_observation(lake: Path) -> None:
+    path = lake / pseudonym(1) / "clinical" / f"{CLINICAL_OBSERVATIONS.name}.parquet"
+    there = pl.read_parquet(path).to_dicts()
+    write_clinical(lake, 1, CLINICAL_OBSERVATIONS, [*there, there[-1] | {"study_minute": 99_000}])
+
+
+def add_task(lake: Path) -> None:
+    path = lake / pseudonym(2) / "recordings" / f"{recording_name(2, 1)}.json"
+    one = Recording.read(path)
+    path.write_bytes(dataclasses.replace(one, tasks=(*one.tasks, Task("free_speech", 8.5, 9.0))).to_json())
+
+
+ADDITIONS = [add_recording, add_person, add_observation, add_task, add_nothing]
+
+
+@pytest.mark.parametrize("add", ADDITIONS)
+@pytest.mark.parametrize("over", ["person", "recording"])
+def test_what_is_built_upon_has_the_rows_of_what_is_built_anew(
+    lake: Path, tmp_path: Path, built_anew: list[Path], add: Callable[[Path], None], over: str
+) -> None:
+    params = GROWING.model_copy(update={"neutral": NeutralParams.model_validate({"over": over})})
+    base = publish(lake, tmp_path / "warehouse", version(1), [], params)
+    del built_anew[:]
+    add(lake)
+    file = grown(lake, base, params)
+    assert built_anew == []
+    assert file.stat().st_mode & 0o777 == 0o444
+    assert_equal(file, anew(lake, tmp_path, params))
+
+
+def test_frames_that_come_later_are_taken_in(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:
+    late = [path for path in sorted(lake.glob(f"*/*/{recording_name(1, 2)}*.parquet")) if path.parent.name != "quality"]
+    for path in late:
+        path.rename(tmp_path / path.name.replace(".parquet", f".{path.parent.name}"))
+    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    del built_anew[:]
+    for path in late:
+        (tmp_path / path.name.replace(".parquet", f".{path.parent.name}")).rename(path)
+    file = grown(lake, base)
+    assert built_anew == []
+    assert_equal(file, anew(lake, tmp_path))
+
+
+def test_a_file_is_built_upon_again_and_again(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:
+    file = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    del built_anew[:]
+    for number, add in enumerate((add_recording, add_person, add_observation), 2):
+        add(lake)
+        file = grown(lake, file, number=number)
+    assert built_anew == []
+    assert_equal(file, anew(lake, tmp_path, number=4))
+
+
+def supersede(lake: Path) -> None:
+    write_recording(lake, 1, 1, superseded=True)
+
+
+def correct(lake: Path) -> None:
+    write_clinical(lake, 1, CLINICAL_OBSERVATIONS, [{"study_minute": 10_030, "nrs_now": 7.0}])
+
+
+def remove_person(lake: Path) -> None:
+    shutil.rmtree(lake / pseudonym(2))
+
+
+def remove_recording(lake: Path) -> None:
+    for path in lake.glob(f"*/*/{recording_name(1, 2)}*"):
+        path.unlink()
+
+
+def measure_again(lake: Path) -> None:
+    path = feature_file(lake, recording_name(1, 1), "au_frames")
+    provenance = read_provenance(path)
+    assert provenance is not None
+    write_parquet(path, pl.read_parquet(path), provenance | {"key": "0" * 64})
+
+
+@pytest.mark.parametrize("how", [supersede, correct, remove_person, remove_recording, measure_again])
+def test_a_row_that_changed_or_went_has_the_file_built_anew(
+    lake: Path, tmp_path: Path, built_anew: list[Path], how: Callable[[Path], None]
+) -> None:
+    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    del built_anew[:]
+    how(lake)
+    file = grown(lake, base)
+    assert built_anew == [file]
+    assert_equal(file, anew(lake, tmp_path))
+
+
+def test_nothing_of_an_erased_person_is_in_the_bytes_of_the_next_file(lake: Path, tmp_path: Path) -> None:
+    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    assert pseudonym(2).encode() in base.read_bytes()
+    remove_person(lake)
+    add_recording(lake)
+    assert pseudonym(2).encode() not in grown(lake, base).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "update",
+    [{"events": EventParams(onset_r=2.0)}, {"nrs_window_h": 12.0}, {"grow_from_recordings": 5}],
+    ids=["thresholds", "window", "too small"],
+)
+def test_other_parameters_or_few_recordings_have_the_file_built_anew(
+    lake: Path, tmp_path: Path, built_anew: list[Path], update: dict[str, object]
+) -> None:
+    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    del built_anew[:]
+    add_recording(lake)
+    params = GROWING.model_copy(update=update)
+    file = grown(lake, base, params)
+    assert built_anew == [file]
+    assert_equal(file, anew(lake, tmp_path, params))
+
+
+def test_other_code_has_the_file_built_anew(
+    lake: Path, tmp_path: Path, built_anew: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    del built_anew[:]
+    monkeypatch.setattr(grow_module, "_made_by", lambda: "another")
+    file = grown(lake, base)
+    assert built_anew == [file]
+
+
+def test_a_file_that_holds_other_frames_than_the_lake_is_not_built_upon(
+    lake: Path, tmp_path: Path, built_anew: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    del built_anew[:]
+    # As no stage does: other rows under the same provenance.
+    change(lake, recording_name(1, 1), "au_frames", lambda frame: frame.head(10))
+    with caplog.at_level(logging.WARNING):
+        file = grown(lake, base)
+    assert built_anew == [file]
+    assert "is not built upon: main.au_frames has" in caplog.text.replace('"', "")
+    assert_equal(file, anew(lake, tmp_path))
+
+
+def test_what_is_no_published_file_is_not_built_upon(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:
+    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+    del built_anew[:]
+    broken = tmp_path / "broken.duckdb"
+    broken.write_bytes(base.read_bytes()[:4096])
+    file = publish(lake, tmp_path / "warehouse", version(2), [], GROWING, broken)
+    assert built_anew == [file]
