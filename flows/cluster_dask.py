@@ -3,8 +3,10 @@
 import logging
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -122,33 +124,40 @@ def _wait_for_worker(client: Any, wait_s: float, refusals: list[str]) -> None:
             return
 
 
-class _Refusals(logging.Handler):
-    """What a cluster's class could not do while it made its workers, such as `sbatch`: Dask only logs it."""
+class _Refusals(logging.Filter):
+    """What a cluster's class could not do while it made its workers, such as `sbatch`: Dask only logs it, with traces."""
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__()
         self.said: list[str] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
-            self.said.append(" ".join(str(error).split()))
+        if error is None or not _of_cluster(error):
+            return True
+        self.said.append(" ".join(str(error).split()))
+        return False
 
     @classmethod
     @contextmanager
     def heard(cls) -> Iterator[list[str]]:
         """What was said until the block ends; the terminal is not told besides."""
-        handler, loggers = cls(), [logging.getLogger(name) for name in ("tornado.application", "asyncio")]
-        before = [logger.propagate for logger in loggers]
+        heard, loggers = cls(), [logging.getLogger(name) for name in ("tornado.application", "asyncio")]
         for logger in loggers:
-            logger.addHandler(handler)
-            logger.propagate = False
+            logger.addFilter(heard)
         try:
-            yield handler.said
+            yield heard.said
         finally:
-            for logger, propagate in zip(loggers, before, strict=True):
-                logger.removeHandler(handler)
-                logger.propagate = propagate
+            for logger in loggers:
+                logger.removeFilter(heard)
+
+
+def _of_cluster(error: BaseException) -> bool:
+    """Whether an error was raised while a cluster made a worker."""
+    return any(
+        Path(frame.f_code.co_filename).parts[-3:-1] == ("distributed", "deploy")
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 @contextmanager

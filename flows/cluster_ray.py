@@ -29,6 +29,9 @@ _ALWAYS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 
+_OWN = "local"
+"""A new Ray, whatever else of Ray runs on this machine or has left its traces."""
+
 _HERE = {
     "include_dashboard": False,
     "_node_ip_address": "127.0.0.1",
@@ -61,7 +64,7 @@ def ray_cluster(params: StudyParams) -> Iterator[Cluster]:
 
         kwargs = {"configure_logging": False} | (_HERE | {"num_cpus": count} if wanted.is_here else {})
         try:
-            runner = RayTaskRunner(wanted.address, kwargs | wanted.init_kwargs).__enter__()
+            runner = RayTaskRunner(wanted.address or _OWN, kwargs | wanted.init_kwargs).__enter__()
         except (OSError, RuntimeError, ValueError) as error:
             said = " ".join(str(error).split())[:300]
             raise PainLakeError(f"Ray {wanted.address or 'on this machine'} does not answer: {said}") from error

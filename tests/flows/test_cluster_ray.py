@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -34,7 +35,14 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Unmeasured:
 
 
 @pytest.fixture
-def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def short(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose name is short enough for sockets in it."""
+    with TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def head(tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The head of a cluster with a token, as `ray start` starts it; gives its address."""
     (port,) = free_ports(1)
     make_worker_key(tmp_path / "key")
@@ -45,6 +53,7 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     started = [str(Path(sys.executable).parent / "ray"), "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1",
                "--num-cpus=1", "--include-dashboard=false", "--disable-usage-stats", "--object-store-memory=100000000",
+               f"--temp-dir={short}",
                "--block"]  # fmt: skip
     settings = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with (tmp_path / "log").open("w") as log:
