@@ -43,7 +43,7 @@ test-pyfeat: setup ## The engine pyfeat, in .venv-pyfeat with torch: 3 minutes a
 	@.ci/pyfeat
 	.venv-pyfeat/bin/python -m pytest -q tests/pyfeat tests/pipelines/test_face_pyfeat.py tests/pipelines/test_face_engine.py
 
-test-cluster: setup ## Media stages on real Dask and Ray clusters, in .venv-cluster with Ray: a minute and 2 GB the first time
+test-cluster: setup ## Media stages on real Dask and Ray clusters, in .venv-cluster with Ray: 8 minutes and 2 GB the first time
 	@.ci/cluster
 	.venv-cluster/bin/python -m pytest -q -m 'slow or not slow' $(filter-out %_ray.py,$(wildcard tests/flows/test_cluster*.py))
 # Alone: a process of Ray's keeps to the first token that it reads.
