@@ -154,6 +154,14 @@ def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -
         assert "\n" not in str(refused.value)
 
 
+def test_csv_files_of_openface_do_not_go_by_a_bucket() -> None:
+    face = {"engine": "openface", "openface": {"csv_folder": "/csv"}}
+    by_bucket = {"runner": "dask", "exchange": "s3://bucket/x"}
+    with pytest.raises(UserError, match=r"face\.openface\.csv_folder is not seen by workers"):
+        check_runner(Params.model_validate({"study": by_bucket, "face": face}))
+    check_runner(Params.model_validate({"study": {"exchange": "s3://bucket/x"}, "face": face}))
+
+
 needs_dask = pytest.mark.skipif(find_spec("prefect_dask") is None, reason="the extra dask is missing")
 
 

@@ -35,6 +35,8 @@ def test_a_cluster_elsewhere_is_not_here() -> None:
         ("{dask: {address: 'tls://a:1', cluster_class: a.b}}", "not both"),
         ("{dask: {address: 'tls://a:1', cluster_kwargs: {cores: 1}}}", "not both"),
         ("{ray: {wait_s: 0}}", "study.ray.wait_s"),
+        ("{exchange: /shared/folder}", "name a bucket, s3://bucket/prefix"),
+        ("{exchange: 's3://key:secret@bucket/x'}", "credentials come from the environment"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, study: str, said: str) -> None:
