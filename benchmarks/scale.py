@@ -62,7 +62,7 @@ def _validate(root: Path) -> None:
 
     state = root / "state"
     try:
-        from pipelines.checked import store_of  # noqa: PLC0415 - as above
+        from pipelines.known import store_of  # noqa: PLC0415 - as above
     except ImportError:
         # An older PainLake, beside which this one is measured, knows of no store.
         validate(root / "lake", state / "report.json", ValidateParams())

@@ -21,10 +21,10 @@ from flows.leftover import close_leftover_runs
 from flows.night_end import night_ending
 from flows.session import Session, current
 from flows.waiting import end_with_worker, is_done_already, is_scheduled, session_when_free
-from pipelines.checked import store_of
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError, UserError
+from pipelines.known import store_of
 from pipelines.night import Night
 from pipelines.params import ValidateParams
 from pipelines.pool import Workers
