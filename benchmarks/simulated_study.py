@@ -72,7 +72,7 @@ def simulate(root: Path, size: Size, *, dvc: bool = False) -> Study:
     Example:
         study = simulate(Path("study"), Size(100))
     """
-    with _unsynced():
+    with unsynced():
         study = make_study(root, None, None)
         _deliver_tables(study, size)
         night = Night.open(study)
@@ -105,9 +105,9 @@ def add_recording(study: Study, number: int, duration_s: float = 2.0) -> str:
 
 
 @contextmanager
-def _unsynced() -> Iterator[None]:
+def unsynced() -> Iterator[None]:
     """Without waiting for the disk after each of a hundred thousand files: what is made here may be made again."""
-    with patch("os.fsync", lambda _: None):
+    with patch("os.fsync", lambda _: None), patch("os.sync", lambda: None):
         yield
 
 
@@ -248,4 +248,4 @@ def _version(night: Night, *, dvc: bool) -> None:
     night.ledger.clear_dirty()
 
 
-__all__ = ["PER_PERSON", "Size", "add_recording", "simulate"]
+__all__ = ["PER_PERSON", "Size", "add_recording", "simulate", "unsynced"]

@@ -80,9 +80,7 @@ def check_values(table: Table, frame: pl.DataFrame) -> list[CheckResult]:
     return run_rules(telling_rows(table, frame) if partial else frame, value_rules(table), partial=partial)
 
 
-def check_parts(
-    table: Table, parts: Iterable[pl.DataFrame], sound: Iterable[pl.DataFrame] = ()
-) -> list[CheckResult]:
+def check_parts(table: Table, parts: Iterable[pl.DataFrame], sound: Iterable[pl.DataFrame] = ()) -> list[CheckResult]:
     """As `check_values`, of a table too long for memory, part by part: each has whole keys, that no other part has.
 
     Args:

@@ -152,6 +152,15 @@ def land() -> int:
         night.take_tables(session.discovery)
         session.to_judge = list(session.discovery.candidates)
         session.progress.phase("judging what landed", len(session.to_judge))
+    with night.gathering():
+        _judge_all(session)
+    session.recordings = {each.recording: each for each in night.measuring.stale(but=session.accepted)}
+    return len(session.accepted) + len(session.recordings)
+
+
+def _judge_all(session: Session) -> None:
+    """Give each candidate its fate, in the order in which they were found."""
+    night = session.night
     while session.to_judge:
         try:
             accepted = night.judge(session.to_judge[0])
@@ -164,8 +173,6 @@ def land() -> int:
         if accepted is not None:
             session.accepted[accepted.recording.recording] = accepted
         session.progress.advance()
-    session.recordings = {each.recording: each for each in night.measuring.stale(but=session.accepted)}
-    return len(session.accepted) + len(session.recordings)
 
 
 @flow(name="painlake-measure", flow_run_name="measure recordings", validate_parameters=False)

@@ -87,7 +87,9 @@ class LakeHashes:
 
     def _all(self) -> Iterator[tuple[str, File]]:
         with os.scandir(self._lake) as entries:
-            names = [(f"{each.name}/" if each.is_dir() else each.name) for each in entries if not _is_partial(each.name)]
+            names = [
+                (f"{each.name}/" if each.is_dir() else each.name) for each in entries if not _is_partial(each.name)
+            ]
         for name in sorted(names):
             if name.endswith("/"):
                 yield from ((f"{name}{path}", file) for path, file in self.of_person(name[:-1]).items())
@@ -173,5 +175,3 @@ def in_folder(files: Mapping[str, File], folder: str) -> dict[str, File]:
 def hash_of_file(path: Path) -> Hashed:
     """The hash of a file outside the cache."""
     return Hashed(md5_of(path), path.stat().st_size)
-
-

@@ -121,8 +121,7 @@ class _Records:
         self._hashes = hashes
         self._stages: dict[str, Any] = yaml.safe_load((study.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
         self._params = {
-            name: _as_text(self._params_of(stage.get("do", stage)["params"]))
-            for name, stage in self._stages.items()
+            name: _as_text(self._params_of(stage.get("do", stage)["params"])) for name, stage in self._stages.items()
         }
 
     def _params_of(self, named: Sequence[str | Mapping[str, Sequence[str]]]) -> dict[str, dict[str, Any]]:

@@ -42,6 +42,11 @@ def stamp_of(known: os.stat_result) -> str:
     """How a file stands on the disk; empty for one written a moment ago, which nothing may be known of yet."""
     if time.time_ns() - max(known.st_mtime_ns, known.st_ctime_ns) <= _SETTLED_NS:
         return ""
+    return place_of(known)
+
+
+def place_of(known: os.stat_result) -> str:
+    """Size, times and number of a file."""
     return f"{known.st_size:x}:{known.st_mtime_ns:x}:{known.st_ctime_ns:x}:{known.st_ino:x}"
 
 
@@ -94,10 +99,16 @@ class Known:
         """Know something of a person from now on; what can be said in JSON."""
         self._new[name] = json.dumps(facts, separators=(",", ":"))
 
-    def keep(self) -> None:
-        """Keep what was found out, and forget the persons that nobody asked for: they are gone."""
+    def keep(self, *, forget: bool = True) -> None:
+        """Keep what was found out, and forget the persons that nobody asked for: they are gone.
+
+        Args:
+            forget: whether all persons were asked for.
+        """
         try:
-            gone = set() if self._connection is None else _names(self._connection, self._kind) - self._asked
+            gone = (
+                set() if self._connection is None or not forget else _names(self._connection, self._kind) - self._asked
+            )
         except sqlite3.Error:
             self._make_anew()
             gone = set()

@@ -136,4 +136,6 @@ def _height(path: Path) -> int:
     try:
         return int(pq.read_metadata(path).num_rows)
     except (OSError, ValueError) as error:
-        raise PainLakeError(f"{path.parent.name}/{path.name} cannot be read as parquet ({type(error).__name__})") from error
+        raise PainLakeError(
+            f"{path.parent.name}/{path.name} cannot be read as parquet ({type(error).__name__})"
+        ) from error

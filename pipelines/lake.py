@@ -81,9 +81,7 @@ def with_recordings(lake: Path) -> list[str]:
 
 def recording_names(lake: Path) -> list[str]:
     """The names of all recordings, sorted, from those of their sidecars."""
-    return [
-        path.stem for person in people(lake) for path in sorted((lake / person / "recordings").glob("*.json"))
-    ]
+    return [path.stem for person in people(lake) for path in sorted((lake / person / "recordings").glob("*.json"))]
 
 
 def feature_files(lake: Path, participant: str) -> set[str]:

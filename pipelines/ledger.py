@@ -242,12 +242,17 @@ class Ledger:
         )
         return [tuple(row) for row in grouped]
 
-    def published_rows(self, table: str) -> set[str]:
-        """The digests of a table's rows that have been taken in before."""
+    def rows_of(self, table: str) -> dict[str, tuple[str | None, str, str | None]]:
+        """Pseudonym, fate and code of each of a table's rows, by digest."""
         rows = self._db.execute(
-            "SELECT row_digest FROM table_rows WHERE delivered_table = ? AND fate = ?", (table, Fate.PUBLISHED)
+            "SELECT row_digest, participant, fate, code FROM table_rows WHERE delivered_table = ?", (table,)
         )
-        return {row["row_digest"] for row in rows}
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def row_codes(self, table: str) -> set[str]:
+        """The codes of a table's refused rows."""
+        sql = "SELECT DISTINCT code FROM table_rows WHERE delivered_table = ? AND fate = ? AND code IS NOT NULL"
+        return {row[0] for row in self._db.execute(sql, (table, Fate.QUARANTINED))}
 
     # --- units of work ---
 

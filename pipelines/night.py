@@ -6,11 +6,13 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.audit import AuditLog, open_audit
+from pipelines.batch import Batch
 from pipelines.desk import Desk
 from pipelines.discover import Candidate, Discovery
 from pipelines.durable import remove_partials
@@ -19,6 +21,7 @@ from pipelines.erasing import Check
 from pipelines.erasure_journal import unfinished
 from pipelines.errors import AccessRefusedError, PainLakeError, Reason, TemporaryError, in_short
 from pipelines.interrupted import remove_locks, restore_records
+from pipelines.known import store_of
 from pipelines.land import Accepted, Judge
 from pipelines.landing_zone import FolderLanding, open_landing
 from pipelines.ledger import Ledger
@@ -77,7 +80,8 @@ class Night:
         now = datetime.now(tz=UTC)
         ledger = Ledger(study.ledger)
         quarantine = Quarantine(study.quarantine, vault, audit, ledger)
-        desk = Desk(landing, study.lake, vault, ledger, quarantine, params, now, audit)
+        batch, store = Batch(vault, ledger), store_of(study.state)
+        desk = Desk(landing, study.lake, vault, ledger, quarantine, params, now, audit, batch, store)
         return cls(study, desk, audit, Repository(study.root), Measuring(desk, audit), elsewhere)
 
     @property
@@ -235,6 +239,10 @@ class Night:
         log.info("tables taken in: %d persons changed", len(changed))
         note_withdrawals(self.desk)
         return len(changed)
+
+    def gathering(self) -> AbstractContextManager[None]:
+        """Write the fates that are given in a block many at once; all are written when it ends."""
+        return nullcontext() if self.desk.batch is None else self.desk.batch.gathering()
 
     def judge(self, candidate: Candidate) -> Accepted | None:
         """Give a new delivery its fate; returns it if it is to become a recording."""

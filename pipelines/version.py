@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.backup import check_remote, complete
+from pipelines.backup import check_remote, complete, is_left_to_dvc, note_backed_up
 from pipelines.durable import write_durably
 from pipelines.dvc_records import enter
 from pipelines.errors import PainLakeError, TemporaryError, UserError
@@ -127,10 +127,12 @@ class Versioning:
         had = max((version["number"] for version in known if version["pushed_at"] is not None), default=None)
         try:
             check_remote(self.study, self.repository)
-            self.repository.push()
+            if is_left_to_dvc(self.study, self.repository, had):
+                self.repository.push()
             copied = complete(self.study, self.repository, waiting, had)
             if copied:
-                log.info("%d objects that DVC had passed over were copied to the remote", copied)
+                log.info("%d objects were copied to the remote", copied)
+            note_backed_up(self.study, self.repository)
         except UserError as error:
             log.warning("NOT_BACKED_UP: %s", error)
             raise UserError(f"NOT_BACKED_UP: {error}") from error
