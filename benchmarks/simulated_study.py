@@ -26,7 +26,7 @@ from pipelines.stages import MEDIA_STAGES, MediaStage
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, report_bytes
 from pipelines.vault_records import Person
-from pipelines.version import write_index, write_summary
+from pipelines.version import write_index
 from pipelines.work import key_of
 from schemas.core import Table
 from schemas.faults import Fate
@@ -241,7 +241,7 @@ def _version(night: Night, *, dvc: bool) -> None:
         # As `dvc add` does, so that git does not take the data in.
         (study.lake / ".gitignore").write_text("/P*\n", encoding="utf-8")
         write_index(study.lake, study.index)
-        write_summary(study.lake, study.reports / "dataset.json")
+        (study.reports / "dataset.json").write_text("{}\n", encoding="utf-8")
         commit = repository.commit("Simulated")
     repository.tag(1, tag_name(1))
     night.ledger.publish_version(1, commit or repository.head(), [], _AT)
