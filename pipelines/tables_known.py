@@ -65,7 +65,7 @@ class TablesKnown:
             path: of the table.
             rows: keyed digests of what it was made from.
         """
-        return self._rows.get(_name(path)) == [_digest(rows), _place(path)]
+        return bool(self._rows.get(_name(path)) == [_digest(rows), _place(path)])
 
     def note_rows(self, path: Path, rows: Iterable[str]) -> None:
         """A person's table was made, or found to be made, from these rows."""

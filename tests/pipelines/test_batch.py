@@ -109,7 +109,8 @@ def test_a_run_that_is_killed_before_the_names_are_written_leaves_no_fate(
 
 
 def test_what_an_error_ends_keeps_the_fates_given_by_then(landed: LightStudy, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge, given = Judge._judge_content, []
+    judge = Judge._judge_content
+    given: list[None] = []
 
     def fail_at_third(self: Judge, *arguments: object) -> object:
         given.append(None)

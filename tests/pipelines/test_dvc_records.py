@@ -13,7 +13,7 @@ from pipelines.errors import PainLakeError
 from pipelines.interrupted import remove_locks
 from pipelines.known import store_of
 from pipelines.repository import Repository
-from pipelines.stores import FolderStore, stores_of
+from pipelines.stores import FolderStore, md5_of, stores_of
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, report_bytes
 from pipelines.version import write_index, write_summary
@@ -98,8 +98,12 @@ def test_one_persons_new_recording_changes_that_persons_records_alone(
     before = made.records()
     LakeHashes(made.study.lake, store_of(made.study.state)).whole()
     hashed: list[Path] = []
-    really = dvc_objects.md5_of
-    monkeypatch.setattr(dvc_objects, "md5_of", lambda path: hashed.append(path) or really(path))
+
+    def spy(path: Path) -> str:
+        hashed.append(path)
+        return md5_of(path)
+
+    monkeypatch.setattr(dvc_objects, "md5_of", spy)
     name = write_recording(made.study.lake, 2, 4)
     made.enter(pseudonym(2))
     after = made.records()

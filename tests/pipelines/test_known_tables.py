@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -45,11 +46,10 @@ def store(tmp_path: Path) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Whose files are read."""
     found: list[str] = []
-    really = known_tables.read_table
 
     def spy(lake: Path, table: Table, of: list[str]) -> pl.DataFrame:
         found.extend(of)
-        return really(lake, table, of)
+        return read_table(lake, table, of)
 
     monkeypatch.setattr(known_tables, "read_table", spy)
     return found
@@ -103,7 +103,12 @@ def test_the_summary_reads_nobody_whose_files_stand_as_they_stood(
 ) -> None:
     counted: list[str] = []
     really = known_tables._counted
-    monkeypatch.setattr(known_tables, "_counted", lambda lake, some: counted.extend(some) or really(lake, some))
+
+    def spy(lake: Path, some: Sequence[str]) -> list[tuple[list[str | None], dict[str, int]]]:
+        counted.extend(some)
+        return really(lake, some)
+
+    monkeypatch.setattr(known_tables, "_counted", spy)
     dataset_summary(lake, store)
     counted.clear()
     clinical = lake / pseudonym(3) / "clinical" / "participants.parquet"

@@ -4,13 +4,15 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from pipelines import tables as tables_module
-from pipelines.csvfile import read_csv
+from pipelines.csvfile import Row, read_csv
 from pipelines.known import forget_known, store_of
 from pipelines.tables import clinical_folder, take_tables
+from schemas.landing import DeliveredTable
 from tests.pipelines.landing_factory import ID, Hospital, LightStudy
 
 OTHER = "MRN-0815000"
@@ -20,11 +22,12 @@ OTHER = "MRN-0815000"
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tables whose rows are read."""
     found: list[str] = []
-    monkeypatch.setattr(
-        tables_module,
-        "read_csv",
-        lambda content, table, zone: found.append(table.name) or read_csv(content, table, zone),
-    )
+
+    def spy(content: bytes, table: DeliveredTable, zone: ZoneInfo) -> list[Row]:
+        found.append(table.name)
+        return read_csv(content, table, zone)
+
+    monkeypatch.setattr(tables_module, "read_csv", spy)
     return found
 
 
