@@ -74,7 +74,13 @@ def _summary(root: Path) -> None:
     from pipelines.version import write_index, write_summary  # noqa: PLC0415 - as above
 
     write_index(root / "lake", root / "lake" / "index.yaml")
-    write_summary(root / "lake", root / "state" / "dataset.json")
+    try:
+        from pipelines.known import store_of  # noqa: PLC0415 - as above
+    except ImportError:
+        # As above.
+        write_summary(root / "lake", root / "reports" / "dataset.json")
+    else:
+        write_summary(root / "lake", root / "reports" / "dataset.json", store_of(root / "state"))
 
 
 _OBJECTS_UP_TO = 20_000
@@ -154,7 +160,8 @@ STEPS: dict[str, Callable[[Path], float | None]] = {
     "status": _status,
     "look for stale results": _stale,
     "read all tables again": _tables,
-    "index and summary": _summary,
+    "index and summary, all new": _summary,
+    "index and summary, nothing new": _summary,
     "validate, all new": _validate,
     "validate, nothing new": _validate,
     "DVC and git, first version": _first_records,
