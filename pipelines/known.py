@@ -84,6 +84,8 @@ class Known:
     def get(self, name: str) -> Any:
         """What is known of a person, or None."""
         self._asked.add(name)
+        if name in self._new:
+            return json.loads(self._new[name])
         if self._connection is None:
             return None
         try:
