@@ -7,6 +7,7 @@ here has the same rows as `pipelines.lake` reads, whatever was known.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import PainLakeError
 from pipelines.known import Known, digest_of, facts_by_person
-from pipelines.lake import FEATURE_FOLDERS, files, people, read_files, read_table
+from pipelines.lake import FEATURE_FOLDERS, files, people, read_files, read_recordings, read_table, recording_names
 from schemas.core import Table
 from schemas.meta import PROVENANCE
 from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
+from schemas.quality import QUALITY_MEASURES
 from schemas.tables import LAKE_TABLES
 
 _FOLDERS = {
@@ -69,10 +71,21 @@ def _frame(table: Table, rows: list[Any]) -> pl.DataFrame:
 def _rows_by_person(lake: Path, table: Table, store: Path | None) -> Iterator[Any]:
     known = Known(store, table.name, digest_of(_CODE, _LIBRARIES, repr(LAKE_TABLES)))
 
-    def find_out(some: Sequence[str]) -> list[Any]:
-        return [read_table(lake, table, [person]).rows() for person in some]
+    everyone = people(lake)
+    return (
+        facts for _, facts in facts_by_person(known, lake, everyone, _FOLDERS[table.name], partial(_rows, lake, table))
+    )
 
-    return (facts for _, facts in facts_by_person(known, lake, people(lake), _FOLDERS[table.name], find_out))
+
+def _rows(lake: Path, table: Table, some: Sequence[str]) -> list[Any]:
+    """Each person's rows of a table."""
+    if table is RECORDINGS:
+        measures = read_files(files(lake, QUALITY_MEASURES.name, some), QUALITY_MEASURES)
+        if measures.schema == pl.Schema(QUALITY_MEASURES.polars_schema()):
+            # Together, since polars takes as long for the measures of one person as for those of fifty.
+            rows = iter(read_recordings(lake, measures, some).rows())
+            return [list(islice(rows, len(recording_names(lake, [person])))) for person in some]
+    return [read_table(lake, table, [person]).rows() for person in some]
 
 
 def dataset_summary(lake: Path, store: Path | None = None) -> dict[str, object]:

@@ -79,9 +79,9 @@ def with_recordings(lake: Path) -> list[str]:
     return [person for person in people(lake) if any((lake / person / "recordings").glob("*.json"))]
 
 
-def recording_names(lake: Path) -> list[str]:
-    """The names of all recordings, sorted, from those of their sidecars."""
-    return [path.stem for person in people(lake) for path in sorted((lake / person / "recordings").glob("*.json"))]
+def recording_names(lake: Path, of: Sequence[str] | None = None) -> list[str]:
+    """The names of all recordings, or of some persons' `of` them, sorted, from those of their sidecars."""
+    return [path.stem for person in _these(lake, of) for path in sorted((lake / person / "recordings").glob("*.json"))]
 
 
 def feature_files(lake: Path, participant: str) -> set[str]:

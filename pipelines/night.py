@@ -182,6 +182,8 @@ class Night:
         # The lake has a dozen files a recording: it is gone through where there may be something to find.
         folders += [study.lake] if study.may_have_leavings() else []
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
+        # Of `dvc.lock`; below, the landing zone is the hospital's, and the cache is large.
+        removed += remove_partials(study.root, below=False)
         study.note_cleared()
         if removed:
             log.info("removed %d half-written files and locks of an earlier run", removed)

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -47,11 +48,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Whose files are read."""
     found: list[str] = []
 
-    def spy(lake: Path, table: Table, of: list[str]) -> pl.DataFrame:
-        found.extend(of)
-        return read_table(lake, table, of)
+    really = known_tables._rows
 
-    monkeypatch.setattr(known_tables, "read_table", spy)
+    def spy(lake: Path, table: Table, some: Sequence[str]) -> list[Any]:
+        found.extend(some)
+        return really(lake, table, some)
+
+    monkeypatch.setattr(known_tables, "_rows", spy)
     return found
 
 
@@ -66,6 +69,15 @@ def test_a_table_is_the_same_whether_its_rows_are_known_or_read(
     assert known_table(lake, table, store).equals(read_table(lake, table))
     assert read[3:] == [pseudonym(2)]
     assert known_table(lake, table).equals(read_table(lake, table))
+
+
+def test_one_persons_measures_of_other_columns_take_nothing_from_anybody_else(lake: Path, store: Path) -> None:
+    known_table(lake, RECORDINGS, store)
+    change(lake, recording_name(1, 1), "quality_measures", lambda frame: frame.drop("unit"))
+    now = known_table(lake, RECORDINGS, store)
+    assert now.equals(known_table(lake, RECORDINGS))
+    by_person = dict(now.group_by("participant").agg(pl.col("duration_s").null_count()).iter_rows())
+    assert (by_person[pseudonym(1)] > 0, by_person[pseudonym(2)], by_person[pseudonym(3)]) == (True, 0, 0)
 
 
 def test_what_was_measured_anew_is_read_again(lake: Path, store: Path) -> None:
