@@ -62,7 +62,7 @@ def _validate(root: Path) -> None:
 
     state = root / "state"
     try:
-        from pipelines.checked import store_of  # noqa: PLC0415 - as above
+        from pipelines.known import store_of  # noqa: PLC0415 - as above
     except ImportError:
         # An older PainLake, beside which this one is measured, knows of no store.
         validate(root / "lake", state / "report.json", ValidateParams())
@@ -74,7 +74,65 @@ def _summary(root: Path) -> None:
     from pipelines.version import write_index, write_summary  # noqa: PLC0415 - as above
 
     write_index(root / "lake", root / "lake" / "index.yaml")
-    write_summary(root / "lake", root / "state" / "dataset.json")
+    try:
+        from pipelines.known import store_of  # noqa: PLC0415 - as above
+    except ImportError:
+        # As above.
+        write_summary(root / "lake", root / "reports" / "dataset.json")
+    else:
+        write_summary(root / "lake", root / "reports" / "dataset.json", store_of(root / "state"))
+
+
+_OBJECTS_UP_TO = 20_000
+"""Recordings: of larger studies the objects, as large again as the lake, are not put into DVC's cache."""
+
+
+def _first_records(root: Path) -> None:
+    """Enter the whole lake into DVC and git, as the first version does."""
+    _enter(root, everybody=True)
+
+
+def _records(root: Path) -> None:
+    """Enter what is new since into DVC and git."""
+    _enter(root, everybody=False)
+
+
+def _enter(root: Path, *, everybody: bool) -> None:
+    from contextlib import nullcontext  # noqa: PLC0415 - as above
+    from unittest.mock import patch  # noqa: PLC0415 - as above
+
+    from benchmarks.simulated_study import unsynced  # noqa: PLC0415 - as above
+    from pipelines.dvc_records import enter  # noqa: PLC0415 - as above
+    from pipelines.ledger import Ledger  # noqa: PLC0415 - as above
+    from pipelines.repository import Repository  # noqa: PLC0415 - as above
+    from pipelines.study import open_study  # noqa: PLC0415 - as above
+    from pipelines.version import write_index  # noqa: PLC0415 - as above
+
+    study = open_study(root)
+    (study.lake / ".gitignore").unlink(missing_ok=True)
+    indexed = write_index(study.lake, study.index)
+    ledger = Ledger(study.ledger)
+    changed = indexed if everybody else ledger.dirty()
+    ledger.close()
+    large = everybody and sum(1 for _ in study.lake.glob("*/recordings/*.json")) > _OBJECTS_UP_TO
+    with unsynced() if everybody else nullcontext(), patch("pipelines.dvc_objects._put") if large else nullcontext():
+        enter(study, Repository(study.root), changed, indexed)
+        Repository(study.root).commit("Simulated")
+
+
+def _add(root: Path) -> None:
+    from benchmarks.simulated_study import add_recording  # noqa: PLC0415 - as above
+    from pipelines.study import open_study  # noqa: PLC0415 - as above
+
+    add_recording(open_study(root), 10_000_000)
+
+
+def _one_table(root: Path) -> None:
+    """One row more in one of the delivered tables."""
+    rows = root / "landing" / "clinical.csv"
+    lines = rows.read_text(encoding="utf-8").splitlines()
+    rows.write_text("\n".join([*lines, lines[1].replace(",6,8,5,", ",5,8,5,").replace("T10:", "T11:")]) + "\n")
+    _tables(root)
 
 
 def _publish(root: Path) -> None:
@@ -102,18 +160,31 @@ STEPS: dict[str, Callable[[Path], float | None]] = {
     "status": _status,
     "look for stale results": _stale,
     "read all tables again": _tables,
-    "index and summary": _summary,
+    "index and summary, all new": _summary,
+    "index and summary, nothing new": _summary,
     "validate, all new": _validate,
     "validate, nothing new": _validate,
+    "DVC and git, first version": _first_records,
+    "add a recording": _add,
+    "validate, one new": _validate,
+    "index and summary, one new": _summary,
+    "DVC and git, one new": _records,
+    "one row in one table": _one_table,
     "publish": _publish,
     "query recording_features": _query,
 }
 
 
-def measure(step: str, root: Path) -> dict[str, float]:
-    """Seconds by the clock and of computing, and the peak of memory, of one step in a process of its own."""
+def measure(step: str, root: Path, longest_s: float) -> dict[str, float]:
+    """Seconds by the clock and of computing, and the peak of memory, of one step in a process of its own.
+
+    A step that takes longer than `longest_s` is ended, and has no memory.
+    """
     command = [sys.executable, "-m", "benchmarks.scale", "--step", step, "--study", str(root)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=longest_s)
+    except subprocess.TimeoutExpired:
+        return {"seconds": longest_s, "cpu_s": longest_s, "memory_mb": 0}
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -140,6 +211,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="600 recordings of 60 s too")
     parser.add_argument("--folder", type=Path, help="where studies are made and kept; else they are removed")
     parser.add_argument("--steps", help="some steps alone, with semicolons between")
+    parser.add_argument("--longest", type=float, default=3600, help="seconds after which a step is ended")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--study", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -150,7 +222,9 @@ def main() -> None:
         folder = asked.folder or Path(temporary)
         names = [*asked.recordings.split(","), *([FULL] if asked.full else [])]
         steps = asked.steps.split(";") if asked.steps else list(STEPS)
-        figures = {name: _measured(folder / name.replace(" ", "-"), name, steps) for name in names if name}
+        figures = {
+            name: _measured(folder / name.replace(" ", "-"), name, steps, asked.longest) for name in names if name
+        }
     rows = [
         [step, *(f"{each[step]['seconds']:.2f} s, {each[step]['memory_mb']:.0f} MB" for each in figures.values())]
         for step in steps
@@ -160,15 +234,16 @@ def main() -> None:
     print()
 
 
-def _measured(root: Path, name: str, steps: list[str]) -> dict[str, dict[str, float]]:
+def _measured(root: Path, name: str, steps: list[str], longest_s: float) -> dict[str, dict[str, float]]:
     if not root.exists():
         from benchmarks.simulated_study import Size, simulate  # noqa: PLC0415 - only where one is missing
 
         simulate(root, Size(600, 60.0, copies=False) if name == FULL else Size(int(name)))
-    (root / "state" / "checked.sqlite").unlink(missing_ok=True)
+    if "validate, all new" in steps:
+        (root / "state" / "checked.sqlite").unlink(missing_ok=True)
     found = {}
     for step in steps:
-        found[step] = measure(step, root)
+        found[step] = measure(step, root, longest_s)
         told = "{seconds:.2f} s, {cpu_s:.2f} s of computing, {memory_mb} MB".format_map(found[step])
         print(f"{name}: {step}: {told}", file=sys.stderr, flush=True)
     return found

@@ -26,7 +26,7 @@ from pipelines.stages import MEDIA_STAGES, MediaStage
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, report_bytes
 from pipelines.vault_records import Person
-from pipelines.version import write_index, write_summary
+from pipelines.version import write_index
 from pipelines.work import key_of
 from schemas.core import Table
 from schemas.faults import Fate
@@ -72,7 +72,7 @@ def simulate(root: Path, size: Size, *, dvc: bool = False) -> Study:
     Example:
         study = simulate(Path("study"), Size(100))
     """
-    with _unsynced():
+    with unsynced():
         study = make_study(root, None, None)
         _deliver_tables(study, size)
         night = Night.open(study)
@@ -105,9 +105,9 @@ def add_recording(study: Study, number: int, duration_s: float = 2.0) -> str:
 
 
 @contextmanager
-def _unsynced() -> Iterator[None]:
+def unsynced() -> Iterator[None]:
     """Without waiting for the disk after each of a hundred thousand files: what is made here may be made again."""
-    with patch("os.fsync", lambda _: None):
+    with patch("os.fsync", lambda _: None), patch("os.sync", lambda: None):
         yield
 
 
@@ -241,11 +241,11 @@ def _version(night: Night, *, dvc: bool) -> None:
         # As `dvc add` does, so that git does not take the data in.
         (study.lake / ".gitignore").write_text("/P*\n", encoding="utf-8")
         write_index(study.lake, study.index)
-        write_summary(study.lake, study.reports / "dataset.json")
+        (study.reports / "dataset.json").write_text("{}\n", encoding="utf-8")
         commit = repository.commit("Simulated")
     repository.tag(1, tag_name(1))
     night.ledger.publish_version(1, commit or repository.head(), [], _AT)
     night.ledger.clear_dirty()
 
 
-__all__ = ["PER_PERSON", "Size", "add_recording", "simulate"]
+__all__ = ["PER_PERSON", "Size", "add_recording", "simulate", "unsynced"]

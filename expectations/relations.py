@@ -83,9 +83,9 @@ def _references(declared: Sequence[Table]) -> list[Relation]:
     return [relation(table, ref.columns, ref.table) for table in declared for ref in table.references]
 
 
-ROWS, LAST_S, DISORDERED = "rows", "last_s", "disordered"
+ROWS, LAST_S, DISORDERED, DECODED = "rows", "last_s", "disordered", "decoded"
 """Columns of a table of which only a row a recording is given, in place of all of its rows: how many there are, the
-latest time, and how many times are not later than those before."""
+latest time, how many times are not later than those before, and the measure `frames`."""
 
 
 def _rows_of(frame: pl.DataFrame) -> pl.Expr:
@@ -142,9 +142,12 @@ def _late_times(table: str) -> Callable[[Tables, Limits], int]:
 
 def _frames_uncounted(tables: Tables, _: Limits) -> int:
     """Recordings with action units whose number of rows is not the number of frames that were decoded."""
-    decoded = tables["quality_measures"].filter(measure="frames").select("recording", pl.col("value").alias("decoded"))
+    measures = tables["quality_measures"]
+    if DECODED not in measures.columns:
+        measures = measures.filter(measure="frames").rename({"value": DECODED})
+    decoded = measures.select("recording", DECODED)
     rows = tables["au_frames"].group_by("recording").agg(_rows_of(tables["au_frames"]))
-    return rows.join(decoded, on="recording").filter(pl.col("len") != pl.col("decoded")).height
+    return rows.join(decoded, on="recording").filter(pl.col("len") != pl.col(DECODED)).height
 
 
 def _controls_in_pain(tables: Tables, limits: Limits) -> int:

@@ -80,14 +80,33 @@ def check_values(table: Table, frame: pl.DataFrame) -> list[CheckResult]:
     return run_rules(telling_rows(table, frame) if partial else frame, value_rules(table), partial=partial)
 
 
-def check_parts(table: Table, parts: Iterable[pl.DataFrame]) -> list[CheckResult]:
-    """As `check_values`, of a table too long for memory, part by part: each has whole keys, that no other part has."""
-    frame = _checked(table, table.frame())
+def check_parts(table: Table, parts: Iterable[pl.DataFrame], sound: Iterable[pl.DataFrame] = ()) -> list[CheckResult]:
+    """As `check_values`, of a table too long for memory, part by part: each has whole keys, that no other part has.
+
+    Args:
+        table: the declaration.
+        parts: those that break a rule.
+        sound: of those that `is_sound` passed, what `rows_to_show` gives: Great Expectations judges them as well.
+    """
+    shown = [_gathered(table, (_checked(table, part) for part in parts)), _gathered(table, sound)]
+    return run_rules(pl.concat(shown), value_rules(table), partial=True)
+
+
+def rows_to_show(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """Of a part with the declared columns, the rows that tell whether any breaks a rule, for `check_parts`."""
+    return telling_rows(table, _checked(table, frame))
+
+
+def _gathered(table: Table, parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    gathered = [_checked(table, table.frame())]
+    rows = 0
     for part in parts:
-        frame = pl.concat([frame, telling_rows(table, _checked(table, part))])
-        if frame.height > ALL_ROWS_UP_TO:
-            frame = telling_rows(table, frame)
-    return run_rules(frame, value_rules(table), partial=True)
+        gathered.append(telling_rows(table, part))
+        rows += gathered[-1].height
+        if rows > ALL_ROWS_UP_TO:
+            gathered = [telling_rows(table, pl.concat(gathered))]
+            rows = gathered[0].height
+    return pl.concat(gathered)
 
 
 def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

@@ -22,10 +22,10 @@ from flows.leftover import close_leftover_runs
 from flows.night_end import night_ending
 from flows.session import Session, current
 from flows.waiting import end_with_worker, is_done_already, is_scheduled, session_when_free
-from pipelines.checked import store_of
 from pipelines.confine import Limits
 from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError, UserError
+from pipelines.known import store_of
 from pipelines.night import Night
 from pipelines.params import ValidateParams
 from pipelines.pool import Workers
@@ -153,6 +153,15 @@ def land() -> int:
         night.take_tables(session.discovery)
         session.to_judge = list(session.discovery.candidates)
         session.progress.phase("judging what landed", len(session.to_judge))
+    with night.gathering():
+        _judge_all(session)
+    session.recordings = {each.recording: each for each in night.measuring.stale(but=session.accepted)}
+    return len(session.accepted) + len(session.recordings)
+
+
+def _judge_all(session: Session) -> None:
+    """Give each candidate its fate, in the order in which they were found."""
+    night = session.night
     while session.to_judge:
         try:
             accepted = night.judge(session.to_judge[0])
@@ -165,8 +174,6 @@ def land() -> int:
         if accepted is not None:
             session.accepted[accepted.recording.recording] = accepted
         session.progress.advance()
-    session.recordings = {each.recording: each for each in night.measuring.stale(but=session.accepted)}
-    return len(session.accepted) + len(session.recordings)
 
 
 @flow(name="painlake-measure", flow_run_name="measure recordings", validate_parameters=False)

@@ -6,9 +6,10 @@ after a killed run it was seen to end well with objects left out. So its exit co
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.erase_objects import outputs_at, owners
+from pipelines.erase_objects import Output, new_outputs, owners
 from pipelines.errors import TemporaryError
 from pipelines.in_parallel import in_parallel
+from pipelines.known import Known, store_of
 from pipelines.repository import Repository, tag_name
 from pipelines.stores import Store, Stores, md5_of, stores_of
 from pipelines.study import Study
@@ -39,8 +40,13 @@ def complete(study: Study, repository: Repository, waiting: Sequence[int], had: 
         # Of another kind than folders and S3: DVC's word is all there is.
         return 0
     erased = {each.pseudonym for each in read_tombstones(study.lake)}
-    of_waiting = _objects(repository, stores, waiting, erased)
-    known = _objects(repository, stores, [] if had is None else [had], erased)
+    new, old = set[Output](), set[Output]()
+    for number in waiting:
+        outputs, before = new_outputs(repository, tag_name(number), None if had is None else tag_name(had))
+        new |= outputs
+        old |= before
+    of_waiting = _objects(stores, new, erased)
+    known = _objects(stores, old, erased)
 
     def arrived(oid: str) -> bool:
         path = stores.cache.path(oid)
@@ -53,6 +59,31 @@ def complete(study: Study, repository: Repository, waiting: Sequence[int], had: 
     for group in (files, folders):
         _copy(stores, remote, group)
     return len(lacking)
+
+
+def is_left_to_dvc(study: Study, repository: Repository, had: int | None) -> bool:
+    """Whether `dvc push` is to send what is new: it asks for every object of the version, `complete` for the new ones.
+
+    So DVC sends the first version, and the next one to another place than the last; and all to remotes that we do not
+    know.
+    """
+    place = _place(study, repository)
+    return had is None or place is None or Known(store_of(study.state), _REMOTE, "").get(_REMOTE) != place
+
+
+def note_backed_up(study: Study, repository: Repository) -> None:
+    """Know where the versions so far are."""
+    known = Known(store_of(study.state), _REMOTE, "")
+    known.put(_REMOTE, _place(study, repository))
+    known.keep(forget=False)
+
+
+_REMOTE = "remote"
+
+
+def _place(study: Study, repository: Repository) -> str | None:
+    remote = _default(stores_of(study), repository)
+    return None if remote is None else remote.place("")
 
 
 def check_remote(study: Study, repository: Repository) -> None:
@@ -71,8 +102,7 @@ def _default(stores: Stores, repository: Repository) -> Store | None:
     return next((store for store in stores.remotes if store.name == f"remote {repository.remote}"), None)
 
 
-def _objects(repository: Repository, stores: Stores, versions: Iterable[int], erased: set[str]) -> set[str]:
-    outputs = {output for number in versions for output in outputs_at(repository, tag_name(number))}
+def _objects(stores: Stores, outputs: Iterable[Output], erased: set[str]) -> set[str]:
     return set(owners((each for each in outputs if each.person not in erased), stores)[0])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipelines.audit import AuditLog
+from pipelines.batch import Batch
 from pipelines.deliveries import Delivery
 from pipelines.discover import Discovery, Look
 from pipelines.kept import KeptLanding
@@ -20,7 +21,7 @@ from pipelines.waiting import waited
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where deliveries are taken in; `now` is the time of this look at them."""
+    """Where deliveries are taken in; `now` is the time of this look at them, `batch` gathers fates and `store` keeps what is known."""
 
     landing: Landing
     lake: Path
@@ -30,6 +31,8 @@ class Desk:
     params: Params
     now: datetime
     audit: AuditLog | None = None
+    batch: Batch | None = None
+    store: Path | None = None
 
     @property
     def zone(self) -> ZoneInfo:

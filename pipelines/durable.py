@@ -54,9 +54,10 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def remove_partials(folder: Path) -> int:
-    """Remove what a killed run left half written below `folder`; returns how many files."""
-    left = list(folder.rglob(".*.partial")) if folder.is_dir() else []
+def remove_partials(folder: Path, *, below: bool = True) -> int:
+    """Remove what a killed run left half written in `folder` and below, or there alone; returns how many files."""
+    pattern = ".*.partial"
+    left = list(folder.rglob(pattern) if below else folder.glob(pattern)) if folder.is_dir() else []
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.audit import AuditLog
-from pipelines.checked import forget_checked
 from pipelines.durable import remove_partials
 from pipelines.erase_dataset import publish_without, remove_from_lake, remove_older_files
 from pipelines.erase_inventory import take_inventory
@@ -21,6 +20,7 @@ from pipelines.erasing import Check, Erasing
 from pipelines.erasure_journal import Journal, journal_file, unfinished
 from pipelines.errors import PainLakeError, UserError
 from pipelines.faultpoints import fault_point
+from pipelines.known import forget_known
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.quarantine import Quarantine
@@ -127,7 +127,7 @@ def _traces(erasing: Erasing) -> None:
     """Take the pseudonym out of logs, reports, the scheduler's database, and what DVC remembers of files."""
     remove_traces(erasing.study, erasing.pseudonym, erasing.elsewhere)
     erasing.repository.forget_computed()
-    forget_checked(erasing.study.state)
+    forget_known(erasing.study.state)
 
 
 def _proof(erasing: Erasing) -> None:

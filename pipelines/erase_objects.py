@@ -62,6 +62,46 @@ def outputs_at(repository: Repository, revision: str) -> set[Output]:
     return found
 
 
+def new_outputs(repository: Repository, revision: str, before: str | None) -> tuple[set[Output], set[Output]]:
+    """The outputs of a commit that an earlier one has not, and those that the earlier one had in their places.
+
+    What is the same in both is not read: of the `.dvc` files the others, of `dvc.lock` the stages that differ.
+
+    Args:
+        repository: the study's.
+        revision: of the commit.
+        before: of the earlier one; None gives all outputs.
+    """
+    if before is None:
+        return outputs_at(repository, revision), set()
+    here, there = repository.tracked(revision), repository.tracked(before)
+    changed = {path for path, blob in here.items() if there.get(path) != blob and TRACKED.fullmatch(path)}
+    texts = dict(repository.texts_of(here, changed))
+    earlier = dict(repository.texts_of(there, changed & there.keys()))
+    found: tuple[set[Output], set[Output]] = (set(), set())
+    for path, text in texts.items():
+        for outputs, one in zip(found, _differing(path, text, earlier.get(path, "")), strict=True):
+            outputs.update(outputs_in(path, one))
+    return found
+
+
+_STAGE = re.compile(r"^(?=  [^\s#].*:$)", re.MULTILINE)
+"""Where a stage begins in `dvc.lock`."""
+
+
+def _differing(path: str, text: str, earlier: str) -> tuple[str, str]:
+    """Two texts of a `dvc.lock`, each without the stages that stand in the other word for word; others as they are."""
+    if not path.endswith("dvc.lock") or not earlier:
+        return text, earlier
+    head, *stages = _STAGE.split(text)
+    head_before, *stages_before = _STAGE.split(earlier)
+    new, old = set(stages), set(stages_before)
+    return (
+        head + "".join(each for each in stages if each not in old),
+        head_before + "".join(each for each in stages_before if each not in new),
+    )
+
+
 def outputs_in(path: str, content: str) -> set[Output]:
     """The outputs that a `dvc.lock` or a `.dvc` file names.
 
@@ -72,7 +112,7 @@ def outputs_in(path: str, content: str) -> set[Output]:
     document = yaml.safe_load(content) or {}
     folder = "" if path.endswith("dvc.lock") else path.rpartition("/")[0]
     stages: Iterable[Mapping[str, list[dict[str, str]]]] = (
-        document.get("stages", {}).values() if path.endswith("dvc.lock") else [document]
+        (document.get("stages") or {}).values() if path.endswith("dvc.lock") else [document]
     )
     found = set()
     for stage in stages:

@@ -11,7 +11,10 @@ import re
 import time
 from pathlib import Path
 
+from pipelines.dvc_objects import ENTERING
 from pipelines.repository import Repository
+from pipelines.stores import stores_of
+from pipelines.study import Study
 
 log = logging.getLogger("painlake")
 
@@ -31,7 +34,8 @@ def remove_locks(root: Path, wait_s: float = _WAIT_S) -> list[str]:
         The paths of the removed, in the study.
     """
     found = [*(root / ".git").glob("*.lock"), *(root / ".git" / "refs").rglob("*.lock")]
-    found += [path for path in [root / ".dvc" / "tmp" / "rwlock"] if path.exists()]
+    left = [root / ".dvc" / "tmp" / "rwlock", stores_of(Study(root)).cache.root / ENTERING]
+    found += [path for path in left if path.exists()]
     if not found:
         return []
     until = time.monotonic() + wait_s
@@ -42,7 +46,7 @@ def remove_locks(root: Path, wait_s: float = _WAIT_S) -> list[str]:
         time.sleep(0.1)
     for path in found:
         path.unlink(missing_ok=True)
-    return sorted(path.relative_to(root).as_posix() for path in found)
+    return sorted(os.path.relpath(path, root) for path in found)
 
 
 def restore_records(repository: Repository) -> list[str]:

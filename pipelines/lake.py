@@ -14,8 +14,8 @@ from pipelines.recording import Recording
 from schemas.core import Table
 from schemas.faults import FAULTS, Effect
 from schemas.meta import PROVENANCE
-from schemas.people import PARTICIPANTS, RECORDINGS, TASKS
-from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, LAKE_TABLES, VOICE_TABLES
+from schemas.people import RECORDINGS, TASKS
+from schemas.tables import CLINICAL_TABLES, FEATURE_TABLES, VOICE_TABLES
 
 _FOLDERS = {
     "quality_measures": "quality",
@@ -49,25 +49,45 @@ _FROM_MEASURES = {
 """Columns of `recordings` and the quality measures that they are."""
 
 
+FEATURE_FOLDERS = tuple(sorted({*_FOLDERS.values()}))
+"""Of a person: where the stages leave their tables."""
+
+
 def people(lake: Path) -> list[str]:
     """The pseudonyms of everyone in the lake, sorted."""
     with os.scandir(lake) as entries:
         return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
-def recordings(lake: Path) -> list[Recording]:
-    """The sidecars of all recordings, sorted by recording.
+def recordings(lake: Path, of: Sequence[str] | None = None) -> list[Recording]:
+    """The sidecars of all recordings, or of some persons' `of` them, sorted by recording.
 
     Raises:
         PainLakeError: one cannot be read.
     """
-    return [_sidecar(path) for person in people(lake) for path in sorted((lake / person / "recordings").glob("*.json"))]
+    return [
+        _sidecar(path) for person in _these(lake, of) for path in sorted((lake / person / "recordings").glob("*.json"))
+    ]
+
+
+def _these(lake: Path, of: Sequence[str] | None) -> Sequence[str]:
+    return people(lake) if of is None else of
+
+
+def with_recordings(lake: Path) -> list[str]:
+    """The pseudonyms of everyone who has a recording, sorted."""
+    return [person for person in people(lake) if any((lake / person / "recordings").glob("*.json"))]
+
+
+def recording_names(lake: Path, of: Sequence[str] | None = None) -> list[str]:
+    """The names of all recordings, or of some persons' `of` them, sorted, from those of their sidecars."""
+    return [path.stem for person in _these(lake, of) for path in sorted((lake / person / "recordings").glob("*.json"))]
 
 
 def feature_files(lake: Path, participant: str) -> set[str]:
     """A person's parquet files of recordings, as `folder/name`: listed, since to ask for each takes ten times as long."""
     found: set[str] = set()
-    for folder in {*_FOLDERS.values()}:
+    for folder in FEATURE_FOLDERS:
         with suppress(FileNotFoundError), os.scandir(lake / participant / folder) as entries:
             found.update(f"{folder}/{entry.name}" for entry in entries if entry.is_file())
     return found
@@ -80,18 +100,25 @@ def _sidecar(path: Path) -> Recording:
         raise PainLakeError(f"{path.name} is no sidecar of a recording ({type(error).__name__})") from error
 
 
-def files(lake: Path, table: str) -> list[Path]:
-    """The parquet files of a table, in the order of its rows.
+def files(lake: Path, table: str, of: Sequence[str] | None = None) -> list[Path]:
+    """The parquet files of a table, or of some persons' `of` it, in the order of its rows.
 
     Raises:
         KeyError: no table of that name stands in files of its own.
     """
     if table == "participants" or any(table == clinical.name for clinical in CLINICAL_TABLES):
-        return [path for person in people(lake) if (path := lake / person / "clinical" / f"{table}.parquet").is_file()]
+        places = (lake / person / "clinical" / f"{table}.parquet" for person in _these(lake, of))
+        return [path for path in places if path.is_file()]
     folder = _FOLDERS[table]
-    found = (path for person in people(lake) for path in (lake / person / folder).glob("*.parquet"))
-    ending = f"{_ENDINGS[table]}.parquet" if table in _ENDINGS else "parquet"
-    return sorted(path for path in found if path.name.partition(".")[2] == ending)
+    ending = f".{_ENDINGS[table]}.parquet" if table in _ENDINGS else ".parquet"
+    found: list[Path] = []
+    for person in _these(lake, of):
+        place = lake / person / folder
+        with suppress(FileNotFoundError), os.scandir(place) as entries:
+            # What stands before the first point is the recording's name.
+            names = [each.name for each in entries if each.name.endswith(ending)]
+            found += [place / name for name in sorted(names) if name.find(".") == len(name) - len(ending)]
+    return found
 
 
 def read_files(paths: Sequence[Path], table: Table) -> pl.DataFrame:
@@ -140,12 +167,13 @@ def count_rows(paths: Sequence[Path]) -> int:
     return int(pl.scan_parquet(list(paths)).select(pl.len()).collect().item()) if paths else 0
 
 
-def read_recordings(lake: Path, quality_measures: pl.DataFrame) -> pl.DataFrame:
+def read_recordings(lake: Path, quality_measures: pl.DataFrame, of: Sequence[str] | None = None) -> pl.DataFrame:
     """The table `recordings`: the sidecars, with what the quality stage measured.
 
     Args:
         lake: the lake.
         quality_measures: the table of that name.
+        of: some persons alone.
     """
     measured = {
         measure: dict(quality_measures.filter(measure=measure).select("recording", "value").iter_rows())
@@ -166,7 +194,7 @@ def read_recordings(lake: Path, quality_measures: pl.DataFrame) -> pl.DataFrame:
             "provenance": one.media_sha256,
             **{column: measured[measure].get(one.recording) for column, measure in _FROM_MEASURES.items()},
         }
-        for one in recordings(lake)
+        for one in recordings(lake, of)
     ]
     loose = RECORDINGS.polars_schema() | dict.fromkeys(_FROM_MEASURES, pl.Float64)
     return RECORDINGS.conform(pl.DataFrame(rows, schema=loose).with_columns(pl.col("width", "height").round()))
@@ -179,22 +207,22 @@ def _flags_of_measures(lake: Path, one: Recording) -> list[str]:
     return [code for code in codes if FAULTS[code].effect is Effect.FLAG]
 
 
-def read_tasks(lake: Path) -> pl.DataFrame:
-    """The table `tasks`, by recording and start."""
+def read_tasks(lake: Path, of: Sequence[str] | None = None) -> pl.DataFrame:
+    """The table `tasks`, or of some persons' `of` it, by recording and start."""
     return TASKS.frame(
         [
             {"recording": one.recording, "task": task.name, "start_s": task.start_s, "end_s": task.end_s}
-            for one in recordings(lake)
+            for one in recordings(lake, of)
             for task in sorted(one.tasks, key=lambda task: (task.start_s, task.name))
         ]
     )
 
 
-def read_provenance(lake: Path) -> pl.DataFrame:
-    """The table `meta.provenance`, from the metadata of the feature files; what a file does not state is missing."""
+def read_provenance(lake: Path, of: Sequence[str] | None = None) -> pl.DataFrame:
+    """The table `meta.provenance`, or of some persons' `of` it, from the metadata of the feature files; what a file does not state is missing."""
     stated = {}
     for table in FEATURE_TABLES:
-        for path in files(lake, table.name):
+        for path in files(lake, table.name, of):
             recording = path.name.partition(".")[0]
             metadata = read_provenance_of(path) or {}
             row = {name: metadata.get(name) for name in PROVENANCE.names} | {"recording": recording}
@@ -202,42 +230,19 @@ def read_provenance(lake: Path) -> pl.DataFrame:
     return PROVENANCE.frame(list(stated.values())).sort("recording", "stage")
 
 
-def read_table(lake: Path, table: Table) -> pl.DataFrame:
-    """One table of the lake.
+def read_table(lake: Path, table: Table, of: Sequence[str] | None = None) -> pl.DataFrame:
+    """One table of the lake, or of some persons' `of` it.
 
     Raises:
         PainLakeError: a file cannot be read.
     """
     if table.name == RECORDINGS.name:
         measures = next(feature for feature in FEATURE_TABLES if feature.name == "quality_measures")
-        read = read_files(files(lake, measures.name), measures)
-        return read_recordings(lake, read if read.schema == pl.Schema(measures.polars_schema()) else measures.frame())
+        read = read_files(files(lake, measures.name, of), measures)
+        measured = read if read.schema == pl.Schema(measures.polars_schema()) else measures.frame()
+        return read_recordings(lake, measured, of)
     if table.name == TASKS.name:
-        return read_tasks(lake)
+        return read_tasks(lake, of)
     if table.name == PROVENANCE.name:
-        return read_provenance(lake)
-    return read_files(files(lake, table.name), table)
-
-
-def dataset_summary(lake: Path) -> dict[str, object]:
-    """Counts of what the lake holds, for DVC's metrics: the same lake gives the same.
-
-    Raises:
-        PainLakeError: a file cannot be read.
-    """
-    all_recordings = read_table(lake, RECORDINGS)
-    current = all_recordings.filter(status="current")
-    groups = read_table(lake, PARTICIPANTS)["group"].value_counts().sort("group")
-    in_files = {table.name for table in LAKE_TABLES} - {RECORDINGS.name, TASKS.name, PROVENANCE.name}
-    return {
-        "people": len(people(lake)),
-        "groups": dict(groups.iter_rows()),
-        "recordings": current.height,
-        "recordings_superseded": all_recordings.height - current.height,
-        "hours": round(float(current["duration_s"].sum()) / 3600, 4),
-        "tables": {
-            "recordings": all_recordings.height,
-            "tasks": read_tasks(lake).height,
-            **{name: count_rows(files(lake, name)) for name in sorted(in_files)},
-        },
-    }
+        return read_provenance(lake, of)
+    return read_files(files(lake, table.name, of), table)

@@ -84,7 +84,7 @@ class Judge:
             TemporaryError: the landing zone does not answer for now; nothing is entered.
         """
         content, sidecar_bytes = b"", None
-        earlier = self.desk.ledger.by_name(self.desk.vault.digest("name", candidate.file.path))
+        earlier = self._earlier(candidate)
         try:
             self._check_place(candidate)
             self._check_pair(candidate, earlier)
@@ -99,8 +99,14 @@ class Judge:
 
     def defer(self, candidate: Candidate, reason: Reason) -> None:
         """Leave a candidate to the next run, for a reason that is not its own."""
+        self._enter(candidate, Verdict(Fate.DEFERRED, [reason]), self._earlier(candidate))
+
+    def _earlier(self, candidate: Candidate) -> list[Delivery]:
+        """What the ledger has under a candidate's name, which is about to be judged."""
         earlier = self.desk.ledger.by_name(self.desk.vault.digest("name", candidate.file.path))
-        self._enter(candidate, Verdict(Fate.DEFERRED, [reason]), earlier)
+        if self.desk.batch is not None:
+            self.desk.batch.before(is_new=not earlier)
+        return earlier
 
     def _check_place(self, candidate: Candidate) -> None:
         if any(self.desk.vault.tombstone_of(part) for part in PurePosixPath(candidate.file.path).parts):
@@ -318,13 +324,19 @@ class Judge:
         )
         if "ERASED_SUBJECT" not in entry.codes:
             self.desk.vault.remember_name(entry.delivery, path)
-            self.desk.vault.save()
+            self._save_names()
         if verdict.keep is not None:
             self.desk.quarantine.keep(entry.delivery, path, *verdict.keep)
         if verdict.sha256 is not None:
             give_way(self.desk, entry, earlier)
         self.desk.ledger.enter(entry)
         return entry
+
+    def _save_names(self) -> None:
+        if self.desk.batch is None:
+            self.desk.vault.save()
+        else:
+            self.desk.batch.save_names()
 
 
 def safe_visit(visit: str, study_day: int, participant_id: str) -> str:

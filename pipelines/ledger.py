@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,10 @@ class Ledger:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    def _one(self) -> AbstractContextManager[None]:
+        """One transaction, the caller's where there is one: by itself, SQLite waits for the disk after each row."""
+        return nullcontext() if self._db.in_transaction else self.transaction()
 
     # --- deliveries ---
 
@@ -164,7 +168,7 @@ class Ledger:
             entry.decided_at, entry.duplicate_of,
         )  # fmt: skip
         before = None if entry.recording is not None else self.find(entry.delivery)
-        with nullcontext() if self._db.in_transaction else self.transaction():
+        with self._one():
             # Replaced, not updated: what a name holds now is its newest row, also when earlier bytes come back.
             self._db.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             if before is not None and before.recording is not None:
@@ -199,27 +203,34 @@ class Ledger:
 
     def accepted(self) -> list[Delivery]:
         """Deliveries that became recordings and are not published yet."""
-        return [e for e in self.deliveries("media") if e.recording is not None and e.fate is Fate.DEFERRED]
+        rows = self._db.execute(
+            "SELECT * FROM deliveries WHERE kind = 'media' AND recording IS NOT NULL AND fate = ? "
+            "ORDER BY first_seen, rowid",
+            (Fate.DEFERRED,),
+        ).fetchall()
+        return [delivery_of(row) for row in rows]
 
     # --- rows of delivered tables ---
 
     @durable("ledger")
     def record_rows(self, table: str, rows: Iterable[tuple[str, str | None, str, str | None]]) -> None:
         """Enter the fates of a table's rows: (digest, pseudonym, fate, code)."""
-        self._db.executemany(
-            "INSERT INTO table_rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET participant = excluded.participant, "
-            "fate = excluded.fate, code = excluded.code",
-            [(table, *row) for row in rows],
-        )
+        with self._one():
+            self._db.executemany(
+                "INSERT INTO table_rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "participant = excluded.participant, fate = excluded.fate, code = excluded.code",
+                [(table, *row) for row in rows],
+            )
 
     @durable("ledger")
     def record_refused(self, table: str, rows: Iterable[tuple[str, str, int, str]], at: str) -> None:
         """Enter where a table's refused rows stand: (digest, delivery, line, what was found, without any value)."""
-        self._db.executemany(
-            "INSERT INTO refused_rows VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "delivery = excluded.delivery, line = excluded.line, detail = excluded.detail",
-            [(table, *row, at) for row in rows],
-        )
+        with self._one():
+            self._db.executemany(
+                "INSERT INTO refused_rows VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "delivery = excluded.delivery, line = excluded.line, detail = excluded.detail",
+                [(table, *row, at) for row in rows],
+            )
 
     def refused_rows(self) -> list[RefusedRow]:
         """All rows in quarantine, by table, delivery and line; of before the ledger knew where, these are None."""
@@ -242,12 +253,17 @@ class Ledger:
         )
         return [tuple(row) for row in grouped]
 
-    def published_rows(self, table: str) -> set[str]:
-        """The digests of a table's rows that have been taken in before."""
+    def rows_of(self, table: str) -> dict[str, tuple[str | None, str, str | None]]:
+        """Pseudonym, fate and code of each of a table's rows, by digest."""
         rows = self._db.execute(
-            "SELECT row_digest FROM table_rows WHERE delivered_table = ? AND fate = ?", (table, Fate.PUBLISHED)
+            "SELECT row_digest, participant, fate, code FROM table_rows WHERE delivered_table = ?", (table,)
         )
-        return {row["row_digest"] for row in rows}
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def row_codes(self, table: str) -> set[str]:
+        """The codes of a table's refused rows."""
+        sql = "SELECT DISTINCT code FROM table_rows WHERE delivered_table = ? AND fate = ? AND code IS NOT NULL"
+        return {row[0] for row in self._db.execute(sql, (table, Fate.QUARANTINED))}
 
     # --- units of work ---
 
@@ -278,7 +294,8 @@ class Ledger:
     @durable("ledger")
     def mark_dirty(self, *participants: str) -> None:
         """Note, before it is done, that persons' folders change."""
-        self._db.executemany("INSERT OR IGNORE INTO dirty VALUES (?)", [(each,) for each in participants])
+        with self._one():
+            self._db.executemany("INSERT OR IGNORE INTO dirty VALUES (?)", [(each,) for each in participants])
 
     def dirty(self) -> list[str]:
         """Whose folders changed since the last version, sorted."""

@@ -6,11 +6,13 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.audit import AuditLog, open_audit
+from pipelines.batch import Batch
 from pipelines.desk import Desk
 from pipelines.discover import Candidate, Discovery
 from pipelines.durable import remove_partials
@@ -20,6 +22,7 @@ from pipelines.erasure_journal import unfinished
 from pipelines.errors import AccessRefusedError, PainLakeError, Reason, TemporaryError, in_short
 from pipelines.exchange_bucket import drop_exchanges
 from pipelines.interrupted import remove_locks, restore_records
+from pipelines.known import store_of
 from pipelines.land import Accepted, Judge
 from pipelines.landing_zone import FolderLanding, open_landing
 from pipelines.ledger import Ledger
@@ -79,7 +82,8 @@ class Night:
         now = datetime.now(tz=UTC)
         ledger = Ledger(study.ledger)
         quarantine = Quarantine(study.quarantine, vault, audit, ledger)
-        desk = Desk(landing, study.lake, vault, ledger, quarantine, params, now, audit)
+        batch, store = Batch(vault, ledger), store_of(study.state)
+        desk = Desk(landing, study.lake, vault, ledger, quarantine, params, now, audit, batch, store)
         return cls(study, desk, audit, Repository(study.root), Measuring(desk, audit), elsewhere)
 
     @property
@@ -180,7 +184,8 @@ class Night:
         # The lake has a dozen files a recording: it is gone through where there may be something to find.
         folders += [study.lake] if study.may_have_leavings() else []
         removed = sum(remove_partials(folder) for folder in folders) + len(remove_locks(study.root))
-        removed += drop_leases(study.state)
+        # Of `dvc.lock`; below, the landing zone is the hospital's, and the cache is large.
+        removed += remove_partials(study.root, below=False) + drop_leases(study.state)
         self.failures.extend(drop_exchanges(study.state))
         study.note_cleared()
         if removed:
@@ -239,6 +244,10 @@ class Night:
         log.info("tables taken in: %d persons changed", len(changed))
         note_withdrawals(self.desk)
         return len(changed)
+
+    def gathering(self) -> AbstractContextManager[None]:
+        """Write the fates that are given in a block many at once; all are written when it ends."""
+        return nullcontext() if self.desk.batch is None else self.desk.batch.gathering()
 
     def judge(self, candidate: Candidate) -> Accepted | None:
         """Give a new delivery its fate; returns it if it is to become a recording."""

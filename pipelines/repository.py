@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -183,6 +183,18 @@ class Repository:
             size = int(head.split()[2])
             yield name, answer[begin : begin + size].decode()
             place = begin + size + 1
+
+    def texts_of(self, blobs: Mapping[str, str], paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """The texts of some files.
+
+        Args:
+            blobs: from `tracked`.
+            paths: of the files.
+
+        Yields:
+            The path in the study and the text.
+        """
+        yield from self._blobs([(path, blobs[path]) for path in sorted(paths)])
 
     def tracked(self, revision: str) -> dict[str, str]:
         """The blob of each file of a commit, by path in the study."""

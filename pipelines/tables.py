@@ -28,6 +28,7 @@ from pipelines.landing_zone import LandedFile
 from pipelines.ledger import Ledger
 from pipelines.parquet import write_parquet
 from pipelines.tables_again import released_tables, table_named
+from pipelines.tables_known import TablesKnown
 from pipelines.tombstone import row_of_erased, without_erased_lines
 from pipelines.vault_records import ConsentEvent, Person
 from schemas.clinical import CLINICAL_OBSERVATIONS, MEDICATIONS, QUESTIONNAIRE_ITEMS
@@ -49,8 +50,8 @@ CLINICAL = {
 def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
     """Take in every delivered table.
 
-    All are read when one is new, since a row's fate may hang on another table: consent on its person, and every other
-    row on consent.
+    Read are those that are new, and those of which a row's fate may hang on another table: consent on its person, and
+    every other row on consent (see `pipelines.tables_known`).
 
     Args:
         desk: where from and where to.
@@ -60,10 +61,12 @@ def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
         The pseudonyms whose clinical tables changed, sorted.
     """
     tables = {table.name: table for table in DELIVERED_TABLES}
-    read = {name: _read(desk, file) for name, file in files.items()}
-    again = released_tables(
-        desk, {hashlib.sha256(each).hexdigest() for each in read.values() if isinstance(each, bytes)}
-    )
+    known = TablesKnown(desk)
+    released = any(entry.kind == "table" and "RELEASED" in entry.codes for entry in desk.ledger.waiting())
+    left = {} if released else {name: sha for name, file in files.items() if (sha := known.sha256_of(name, file))}
+    read = {name: _read(desk, file) for name, file in files.items() if name not in left}
+    there = {hashlib.sha256(each).hexdigest() for each in read.values() if isinstance(each, bytes)}
+    again = released_tables(desk, there | set(left.values()))
     for kept in again:
         if kept.table == "participants":
             _enrol_all(desk, tables[kept.table], kept.content, only_new=True)
@@ -76,20 +79,21 @@ def take_tables(desk: Desk, files: dict[str, LandedFile]) -> list[str]:
         # What is older goes first, and yields to what has been taken in since.
         for kept in again:
             if kept.table == name:
-                entry, of_table = _give_fate(desk, tables[name], kept.entry, kept.content, yields=True)
+                entry, of_table = _give_fate(desk, tables[name], kept.entry, kept.content, None)
                 entries.append(entry)
                 changed |= of_table
-        if name in files:
-            entry, of_table = _take(desk, tables[name], files[name], read[name])
+        if name in read:
+            entry, of_table = _take(desk, tables[name], files[name], read[name], known)
             entries.append(entry)
             changed |= of_table
         desk.vault.save()
     # Not in the order of participants.csv, which the files' times would show to whoever sees the lake.
     everyone = sorted(desk.vault.people, key=lambda person: person.pseudonym)
-    changed |= {person.pseudonym for person in everyone if _write_participant(desk, person)}
+    changed |= {person.pseudonym for person in everyone if _write_participant(desk, person, known)}
     # Last of all: once they are entered, no run reads these files again.
     for entry in entries:
         desk.ledger.enter(entry)
+    known.keep()
     return sorted(changed)
 
 
@@ -146,7 +150,9 @@ def _enrolled(row: Row) -> date | None:
     return enrolled if sound and isinstance(enrolled, date) else None
 
 
-def _take(desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | Rejection) -> tuple[Delivery, set[str]]:
+def _take(
+    desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | Rejection, tables_known: TablesKnown
+) -> tuple[Delivery, set[str]]:
     """Give the rows of a table that lies in the landing zone their fates; gives its own entry, and whose data changed."""
     sha256 = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else None
     delivery = desk.vault.label("delivery", file.path, sha256 or "", length=12)
@@ -159,7 +165,10 @@ def _take(desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | 
     )  # fmt: skip
     if isinstance(content, bytes):
         desk.ledger.forget_unread(name_digest)
-        return _give_fate(desk, table, entry, content)
+        entry, changed = _give_fate(desk, table, entry, content, tables_known)
+        if entry.fate is Fate.PUBLISHED:
+            tables_known.note_table(table.name, file)
+        return entry, changed
     reason = Reason(content.code, content.detail)
     effect = FAULTS[content.code].effect
     if known is not None and (known.stamp, known.reasons) == (entry.stamp, (reason,)):
@@ -171,9 +180,17 @@ def _take(desk: Desk, table: DeliveredTable, file: LandedFile, content: bytes | 
 
 
 def _give_fate(
-    desk: Desk, table: DeliveredTable, entry: Delivery, content: bytes, *, yields: bool = False
+    desk: Desk, table: DeliveredTable, entry: Delivery, content: bytes, tables_known: TablesKnown | None
 ) -> tuple[Delivery, set[str]]:
-    """Give a table's rows their fates; with `yields`, they replace none that are there. Gives entry and changes."""
+    """Give a table's rows their fates; gives entry and changes.
+
+    Args:
+        desk: where to.
+        table: which.
+        entry: as it will be entered.
+        content: its bytes.
+        tables_known: None for a table of before, which is known to nobody and replaces no row that is there.
+    """
     name = desk.vault.name_of(entry.delivery) or ""
     known = desk.ledger.find(entry.delivery)
     try:
@@ -184,19 +201,19 @@ def _give_fate(
             entry = replace(entry, decided_at=known.decided_at)
         desk.quarantine.keep(entry.delivery, name, without_erased_lines(content, desk.vault))
         return replace(entry, fate=Fate.QUARANTINED, reasons=reasons), set()
-    changed = _Rows(desk, table, yields=yields).take(rows, entry.delivery, name)
+    changed = _Rows(desk, table, tables_known).take(rows, entry.delivery, name)
     return replace(entry, fate=Fate.PUBLISHED, reasons=()), changed
 
 
 class _Rows:
     """The rows of one delivered table on their way to the vault or the lake."""
 
-    def __init__(self, desk: Desk, table: DeliveredTable, *, yields: bool) -> None:
+    def __init__(self, desk: Desk, table: DeliveredTable, known: TablesKnown | None) -> None:
         self._desk = desk
         self._table = table
-        self._yields = yields
-        self._standing = desk.ledger.published_rows(table.name)
-        self._accepted: dict[str, list[Row]] = {}
+        self._known = known
+        self._before = desk.ledger.rows_of(table.name)
+        self._accepted: dict[str, list[tuple[str, Row]]] = {}
         self._consent: dict[str, list[str]] = {}
 
     def take(self, rows: list[Row], delivery: str, path: str) -> set[str]:
@@ -210,7 +227,7 @@ class _Rows:
             person, reason = self._judge(row)
             fate = Fate.PUBLISHED
             of_erased = reason is not None and reason.code == "ERASED_SUBJECT"
-            if reason is not None and (of_erased or digest not in self._standing):
+            if reason is not None and (of_erased or not self._stands(digest)):
                 fate = Fate.QUARANTINED
                 # Of an erased person nothing may be kept.
                 if not of_erased:
@@ -219,7 +236,7 @@ class _Rows:
             elif seen[row.text] > 1:
                 fate = Fate.DUPLICATE
             elif reason is None and person is not None:
-                self._accepted.setdefault(person.pseudonym, []).append(row)
+                self._accepted.setdefault(person.pseudonym, []).append((digest, row))
             code = reason.code if fate is Fate.QUARANTINED and reason is not None else None
             fates.append((digest, None if person is None else person.pseudonym, fate.value, code))
         erased = sum(code == "ERASED_SUBJECT" for *_, code in fates)
@@ -237,8 +254,13 @@ class _Rows:
             self._desk.audit.append_all(Event("consent_noted", who, {"events": what}) for who, what in noted)
         self._desk.vault.save()
         self._desk.ledger.record_refused(self._table.name, places, self._desk.now.isoformat())
-        self._desk.ledger.record_rows(self._table.name, fates)
+        new = [row for row in fates if self._before.get(row[0]) != row[1:]]
+        self._desk.ledger.record_rows(self._table.name, new)
         return changed
+
+    def _stands(self, digest: str) -> bool:
+        """Whether a row has been taken in before."""
+        return self._before.get(digest, ("", "", ""))[1] == Fate.PUBLISHED
 
     def _judge(self, row: Row) -> tuple[Person | None, Reason | None]:
         of_erased = row_of_erased(row.text, self._desk.vault)
@@ -278,13 +300,18 @@ class _Rows:
             return set()
         table, time_column = CLINICAL[self._table.name]
         changed = set()
-        merge = partial(_merge, table=table, yields=self._yields)
-        for pseudonym, rows in sorted(self._accepted.items()):
-            person = self._desk.vault.of_pseudonym(pseudonym)
-            new = table.frame([_clinical_row(person, row, table, time_column, self._desk.zone) for row in rows])
+        merge = partial(_merge, table=table, yields=self._known is None)
+        for pseudonym, accepted in sorted(self._accepted.items()):
             path = clinical_folder(self._desk.lake, pseudonym) / f"{table.name}.parquet"
-            if _replace(self._desk.ledger, path, partial(merge, new=new)):
+            digests = [digest for digest, _ in accepted]
+            if self._known is not None and self._known.is_same(path, digests):
+                continue
+            person = self._desk.vault.of_pseudonym(pseudonym)
+            rows = [_clinical_row(person, row, table, time_column, self._desk.zone) for _, row in accepted]
+            if _replace(self._desk.ledger, path, partial(merge, new=table.frame(rows))):
                 changed.add(pseudonym)
+            if self._known is not None:
+                self._known.note_rows(path, digests)
         return changed
 
 
@@ -317,7 +344,7 @@ def _replace(ledger: Ledger, path: Path, change: Callable[[pl.DataFrame | None],
     return True
 
 
-def _write_participant(desk: Desk, person: Person) -> bool:
+def _write_participant(desk: Desk, person: Person, tables_known: TablesKnown) -> bool:
     """Write a person's row, and empty tables beside it, once consent stands; whether anything changed."""
     try:
         check_person(person, desk.params.land, desk.params.protocol, desk.now, desk.now)
@@ -331,7 +358,11 @@ def _write_participant(desk: Desk, person: Person) -> bool:
     row["age_band"] = age_band(age, desk.params.pseudonymise.age_band_years)
     row["language"] = None if known.get("language") is None else str(known["language"]).lower()
     folder = clinical_folder(desk.lake, person.pseudonym)
-    changed = _replace(desk.ledger, folder / "participants.parquet", lambda _: PARTICIPANTS.frame([dict(row)]))
+    own, digest = folder / "participants.parquet", [desk.vault.digest("row", PARTICIPANTS.name, json.dumps(row))]
+    changed = False
+    if not tables_known.is_same(own, digest):
+        changed = _replace(desk.ledger, own, lambda _: PARTICIPANTS.frame([dict(row)]))
+        tables_known.note_rows(own, digest)
     for table, _ in CLINICAL.values():
         path = folder / f"{table.name}.parquet"
         if not path.is_file():

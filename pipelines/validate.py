@@ -9,12 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
-from expectations.relations import DISORDERED, LAST_S, ROWS, Limits, check_relations, times_out_of_order
+from expectations.relations import DECODED, DISORDERED, LAST_S, ROWS, Limits, check_relations, times_out_of_order
 from expectations.results import CheckResult
-from expectations.suites import ALL_ROWS_UP_TO, check_columns, check_parts, check_values, is_sound
+from expectations.suites import ALL_ROWS_UP_TO, check_columns, check_parts, check_values, is_sound, rows_to_show
 from pipelines.checked import Checked, FileFacts
 from pipelines.durable import write_durably
 from pipelines.errors import PainLakeError
+from pipelines.known_tables import KNOWN_TABLES, known_table
 from pipelines.lake import files, read_files, read_table
 from pipelines.params import ValidateParams
 from schemas.core import Table
@@ -53,13 +54,18 @@ def validate(lake: Path, report: Path, params: ValidateParams, store: Path | Non
         lake: the lake.
         report: where the outcome is written, as JSON.
         params: what the rules across tables allow.
-        store: where what is known of feature files is kept (see `pipelines.checked`); without one all are read.
+        store: where what is known of feature files is kept (see `pipelines.known`); without one all are read.
     """
     results: list[CheckResult] = []
     related: dict[str, pl.DataFrame] = {}
-    checked = Checked(store, lake)
+    looked_at = 0
     for table in LAKE_TABLES:
-        found, frame = _check_files(lake, table, checked) if table in _BY_FILE else _check_table(lake, table)
+        if table in FEATURE_TABLES:
+            checked = Checked(store, table.name)
+            found, frame = _check_files(lake, table, checked)
+            looked_at += checked.looked_at
+        else:
+            found, frame = _check_table(lake, table, store)
         results.extend(found)
         if frame is not None:
             related[table.name] = frame
@@ -69,22 +75,20 @@ def validate(lake: Path, report: Path, params: ValidateParams, store: Path | Non
     results.extend(check_relations(related, LAKE_TABLES, limits))
     outcome = ValidationOutcome(tuple(sorted(results)))
     write_durably(report, report_bytes(outcome))
-    checked.keep()
-    log.info("validated: %d feature files were new or had changed", checked.looked_at)
+    log.info("validated: %d feature files were new or had changed", looked_at)
     return outcome
 
-
-_BY_FILE = [table for table in FEATURE_TABLES if table is not QUALITY_MEASURES]
-"""Of the measures of quality, all rows are read for the table `recordings` and the rules about it."""
 
 _WHOLE_UP_TO_FILES = 1_000
 """A short table of more files is checked as a long one is: by the files that are not known to be sound."""
 
 
-def _check_table(lake: Path, table: Table) -> tuple[Sequence[CheckResult], pl.DataFrame | None]:
+def _check_table(
+    lake: Path, table: Table, store: Path | None = None
+) -> tuple[Sequence[CheckResult], pl.DataFrame | None]:
     """Check one table whole; gives its rows too where its columns are right."""
     try:
-        frame = read_table(lake, table)
+        frame = known_table(lake, table, store) if table in KNOWN_TABLES else read_table(lake, table)
     except PainLakeError as error:
         return [_unreadable(table, error)], None
     of_columns = check_columns(table, frame)
@@ -94,23 +98,30 @@ def _check_table(lake: Path, table: Table) -> tuple[Sequence[CheckResult], pl.Da
 
 
 def _check_files(lake: Path, table: Table, checked: Checked) -> tuple[Sequence[CheckResult], pl.DataFrame | None]:
-    """Check a table of a file a recording; gives, in place of its rows, what rules across tables need of each file."""
+    """Check a table of a file a recording; gives, in place of its rows, what rules across tables need of each file.
+
+    A file is kept as known only where Great Expectations found nothing that `is_sound` had not: so rows of every file
+    are judged by it, in the night in which the file is new.
+    """
     paths = files(lake, table.name)
+    shown: list[pl.DataFrame] = []
     try:
-        facts = checked.facts(paths, partial(_facts, table))
+        facts = checked.facts(paths, partial(_facts, table, shown))
         names = [path.name.partition(".")[0] for path in paths]
         rows = sum(each.rows for each in facts)
         few = rows <= ALL_ROWS_UP_TO and len(paths) <= _WHOLE_UP_TO_FILES
         if table not in PART_BY_PART and (few or len(set(names)) < len(names)):
-            return _check_table(lake, table)
+            return _check_whole(lake, table, checked)
         unsound = [path for path, each in zip(paths, facts, strict=True) if not each.sound]
         differing = next((part for path in unsound if not _as_declared(part := read_files([path], table), table)), None)
         if differing is not None:
             return check_columns(table, differing), None
         if table not in PART_BY_PART and not all(_is_own(path, read_files([path], table)) for path in unsound):
             # Rows of one key may then stand in two files: only the whole shows it.
-            return _check_table(lake, table)
-        of_values = check_parts(table, (_own(path, table) for path in unsound))
+            return _check_whole(lake, table, checked)
+        of_values = check_parts(table, (_own(path, table) for path in unsound), shown)
+        if _passed(of_values) or of_values == check_parts(table, (_own(path, table) for path in unsound)):
+            checked.keep()
     except PainLakeError as error:
         return [_unreadable(table, error)], None
     found = pl.DataFrame(
@@ -119,22 +130,37 @@ def _check_files(lake: Path, table: Table, checked: Checked) -> tuple[Sequence[C
             ROWS: [each.rows for each in facts],
             LAST_S: [each.last_s for each in facts],
             DISORDERED: [each.disordered for each in facts],
+            DECODED: [each.decoded for each in facts],
         },
-        schema={"recording": pl.String, ROWS: pl.Int64, LAST_S: pl.Float64, DISORDERED: pl.Int64},
+        schema={"recording": pl.String, ROWS: pl.Int64, LAST_S: pl.Float64, DISORDERED: pl.Int64, DECODED: pl.Float64},
     )
     return [*check_columns(table, table.frame()), *of_values], found.filter(pl.col(ROWS) > 0)
 
 
-def _facts(table: Table, paths: Sequence[Path]) -> list[FileFacts]:
-    """Read files and find out what is to be known of each; one by one where together they are not all sound."""
-    together = _facts_of_sound(table, paths)
-    return [_facts_of(table, path) for path in paths] if together is None else together
+def _check_whole(lake: Path, table: Table, checked: Checked) -> tuple[Sequence[CheckResult], pl.DataFrame | None]:
+    results, frame = _check_table(lake, table)
+    if _passed(results):
+        checked.keep()
+    return results, frame
+
+
+def _passed(results: Sequence[CheckResult]) -> bool:
+    return all(result.success for result in results)
+
+
+def _facts(table: Table, shown: list[pl.DataFrame], paths: Sequence[Path]) -> list[FileFacts]:
+    """Read files and find out what is to be known of each; one by one where together they are not all sound.
+
+    Of those that are sound, the rows that tell so are added to `shown`.
+    """
+    together = _facts_of_sound(table, shown, paths)
+    return [_facts_of(table, shown, path) for path in paths] if together is None else together
 
 
 _PLACE = "place of the file"
 
 
-def _facts_of_sound(table: Table, paths: Sequence[Path]) -> list[FileFacts] | None:
+def _facts_of_sound(table: Table, shown: list[pl.DataFrame], paths: Sequence[Path]) -> list[FileFacts] | None:
     """The facts of files that are all sound, or None."""
     try:
         if any(tuple(pl.read_parquet_schema(path)) != table.names for path in paths):
@@ -151,15 +177,24 @@ def _facts_of_sound(table: Table, paths: Sequence[Path]) -> list[FileFacts] | No
         pl.col("recording").n_unique().alias("recordings"),
         pl.col("recording").first(),
         (pl.lit(None, pl.Float64) if time is None else pl.col(time).fill_nan(None).max()).alias(LAST_S),
+        _decoded(table).alias(DECODED),
     )
     found = {Path(row[_PLACE]): row for row in by_file.iter_rows(named=True)}
     if any(row["recordings"] > 1 or path.name.partition(".")[0] != row["recording"] for path, row in found.items()):
         return None
     if len(found.keys() - set(paths)) > 0 or (_has_order(table) and times_out_of_order(rows)):
         return None
-    empty = {ROWS: 0, LAST_S: None}
+    shown.append(rows_to_show(table, rows))
+    empty = {ROWS: 0, LAST_S: None, DECODED: None}
     each = (found.get(path, empty) for path in paths)
-    return [FileFacts(row[ROWS], sound=True, last_s=row[LAST_S]) for row in each]
+    return [FileFacts(row[ROWS], sound=True, last_s=row[LAST_S], decoded=row[DECODED]) for row in each]
+
+
+def _decoded(table: Table) -> pl.Expr:
+    """How many frames were decoded; None in a table that does not say."""
+    if table is not QUALITY_MEASURES:
+        return pl.lit(None, pl.Float64)
+    return pl.col("value").filter(pl.col("measure") == "frames").first()
 
 
 def _time_of(table: Table) -> str | None:
@@ -170,16 +205,20 @@ def _has_order(table: Table) -> bool:
     return {"frame", "timestamp_s"} <= set(table.names)
 
 
-def _facts_of(table: Table, path: Path) -> FileFacts:
+def _facts_of(table: Table, shown: list[pl.DataFrame], path: Path) -> FileFacts:
     frame = read_files([path], table)
     if not _as_declared(frame, table) or not _is_own(path, frame):
         return FileFacts(frame.height, sound=False)
     time = _time_of(table)
+    sound = is_sound(table, frame)
+    if sound:
+        shown.append(rows_to_show(table, frame))
     return FileFacts(
         frame.height,
-        is_sound(table, frame),
+        sound,
         None if time is None else frame.select(pl.col(time).fill_nan(None).max()).item(),
         times_out_of_order(frame) if _has_order(table) else 0,
+        frame.select(_decoded(table)).item() if frame.height else None,
     )
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.backup import check_remote, complete
+from pipelines.backup import check_remote, complete, is_left_to_dvc, note_backed_up
 from pipelines.durable import write_durably
+from pipelines.dvc_records import enter
 from pipelines.errors import PainLakeError, TemporaryError, UserError
 from pipelines.faultpoints import fault_point
-from pipelines.lake import dataset_summary, people, recordings
+from pipelines.known import store_of
+from pipelines.known_tables import dataset_summary
+from pipelines.lake import people, recording_names, with_recordings
 from pipelines.ledger import Ledger
 from pipelines.params import Params
 from pipelines.publish import VersionRecord, build, publish
@@ -69,15 +72,10 @@ class Versioning:
             The commit that is to be published, or None where it already was.
         """
         changed = self.ledger.dirty()
-        write_index(self.study.lake, self.study.index)
-        write_summary(self.study.lake, self.study.reports / "dataset.json")
-        folders = [self.study.lake / person / name for person in changed for name in ("recordings", "clinical")]
-        self.repository.add([folder for folder in folders if folder.is_dir()])
-        with_recordings = yaml.safe_load(self.study.index.read_text(encoding="utf-8"))["people"]
-        of_changed = [person for person in changed if person in with_recordings]
-        stages = [f"{stage.name}@{person}" for person in of_changed for stage in MEDIA_STAGES]
-        self.repository.accept([*stages, "validate", "publish"])
-        self.repository.commit(f"Dataset of {len(with_recordings)} people with recordings")
+        indexed = write_index(self.study.lake, self.study.index)
+        write_summary(self.study.lake, self.study.reports / "dataset.json", store_of(self.study.state))
+        enter(self.study, self.repository, changed, indexed)
+        self.repository.commit(f"Dataset of {len(indexed)} people with recordings")
         number = self.repository.version_at_head()
         if number is None:
             return self.repository.head()
@@ -87,7 +85,7 @@ class Versioning:
     def _settle(self, number: int) -> None:
         """Enter in the ledger that a version has it all: it may have been killed before it did, or nothing was new."""
         at = datetime.now(tz=UTC).isoformat(timespec="seconds")
-        published = [each.recording for each in recordings(self.study.lake)]
+        published = recording_names(self.study.lake)
         if number in {version["number"] for version in self.ledger.versions()}:
             self.ledger.settle(published, at)
         else:
@@ -140,10 +138,12 @@ class Versioning:
         had = max((version["number"] for version in known if version["pushed_at"] is not None), default=None)
         try:
             check_remote(self.study, self.repository)
-            self.repository.push()
+            if is_left_to_dvc(self.study, self.repository, had):
+                self.repository.push()
             copied = complete(self.study, self.repository, waiting, had)
             if copied:
-                log.info("%d objects that DVC had passed over were copied to the remote", copied)
+                log.info("%d objects were copied to the remote", copied)
+            note_backed_up(self.study, self.repository)
         except UserError as error:
             log.warning("NOT_BACKED_UP: %s", error)
             raise UserError(f"NOT_BACKED_UP: {error}") from error
@@ -155,7 +155,8 @@ class Versioning:
 
 def version_record(number: int, params: Params, repository: Repository, index: Path, commit: str) -> VersionRecord:
     """What a published file says about itself; the same for the same commit, however often it is built."""
-    code = yaml.safe_load(index.read_text(encoding="utf-8"))["code"]
+    # The persons, who come last, would take PyYAML seconds.
+    code = yaml.safe_load(index.read_text(encoding="utf-8").partition(f"\n{_PEOPLE}")[0])["code"]
     return VersionRecord(
         number,
         painlake_version(),
@@ -166,20 +167,32 @@ def version_record(number: int, params: Params, repository: Repository, index: P
     )
 
 
-def write_index(lake: Path, index: Path) -> None:
-    """Write whose folders `dvc.yaml` goes through, and which code makes their features."""
-    with_recordings = sorted({each.participant for each in recordings(lake)})
+def write_index(lake: Path, index: Path) -> list[str]:
+    """Write whose folders `dvc.yaml` goes through, and which code makes their features; returns the persons."""
+    indexed = with_recordings(lake)
     code = {stage.name: stage.code_sha256() for stage in MEDIA_STAGES}
     text = "# Written by PainLake: the persons with recordings, and the code of each stage.\n"
     # Sorted by hand: openSMILE imports a library that takes PyYAML's own sorting away from the whole process.
-    text += yaml.safe_dump({"code": dict(sorted(code.items())), "people": with_recordings}, sort_keys=False)
+    text += yaml.safe_dump({"code": dict(sorted(code.items()))}, sort_keys=False)
+    # As PyYAML writes them, which takes seconds for twenty thousand.
+    text += _PEOPLE + ("\n" + "".join(f"- {person}\n" for person in indexed) if indexed else " []\n")
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
         write_durably(index, text.encode())
+    return indexed
 
 
-def write_summary(lake: Path, path: Path) -> None:
-    """Write the dataset's counts, as DVC's metrics; the same lake gives the same bytes."""
-    write_durably(path, (json.dumps(dataset_summary(lake), indent=1, sort_keys=True) + "\n").encode())
+_PEOPLE = "people:"
+
+
+def write_summary(lake: Path, path: Path, store: Path | None = None) -> None:
+    """Write the dataset's counts, as DVC's metrics; the same lake gives the same bytes.
+
+    Args:
+        lake: the lake.
+        path: where.
+        store: where what is known of files is kept (see `pipelines.known`); without one all are read.
+    """
+    write_durably(path, (json.dumps(dataset_summary(lake, store), indent=1, sort_keys=True) + "\n").encode())
 
 
 def note_sum(study: Study, file: Path, ledger: Ledger | None = None) -> None:

@@ -9,7 +9,7 @@ from tests.flows.crash_factory import Nights
 from tests.flows.crash_study import first
 
 STEPS = {
-    "audit.append_all", "lake.recording", "lake.sidecar", "lake.take_out", "ledger.begin_run", "ledger.clear_dirty",
+    "audit.append_all", "lake.recording", "lake.sidecar", "lake.take_out", "land.batch", "ledger.begin_run", "ledger.clear_dirty",
     "ledger.decide", "ledger.end_run", "ledger.enter", "ledger.finish_unit", "ledger.forget_units", "ledger.mark_dirty",
     "ledger.mark_pushed", "ledger.publish_version", "ledger.record_rows", "ledger.settle", "quarantine.drop",
     "quarantine.keep", "repository.accept", "repository.add", "repository.commit", "repository.push",

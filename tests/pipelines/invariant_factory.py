@@ -320,7 +320,8 @@ class MortalStudy:
             if discovery.anything or night.unfinished():
                 run = night.begin()
                 night.take_tables(discovery)
-                judged = [night.judge(candidate) for candidate in discovery.candidates]
+                with night.gathering():
+                    judged = [night.judge(candidate) for candidate in discovery.candidates]
                 accepted = {each.recording.recording: each for each in judged if each is not None}
                 meanwhile()
                 self._measure(night, accepted)

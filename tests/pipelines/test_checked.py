@@ -3,14 +3,17 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from expectations import engine, suites
 from expectations.results import CheckResult
-from pipelines import checked
+from pipelines import checked, known
 from pipelines import validate as validate_module
-from pipelines.checked import Checked, FileFacts, forget_checked, store_of
+from pipelines.checked import Checked, FileFacts
+from pipelines.known import forget_known, store_of
 from pipelines.params import ValidateParams
 from pipelines.validate import validate
 from schemas.face import AU_FRAMES
@@ -44,10 +47,10 @@ def settle(*paths: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checked, "_SETTLED_NS", -1)
+    monkeypatch.setattr(known, "_SETTLED_NS", -1)
 
 
-def known(store: Path, file: Path) -> bool:
+def is_known(store: Path, file: Path) -> bool:
     """Whether the facts of a file come from the store."""
     asked: list[None] = []
 
@@ -55,14 +58,14 @@ def known(store: Path, file: Path) -> bool:
         asked.append(None)
         return [SOUND for _ in paths]
 
-    of_lake = Checked(store, file.parents[2])
-    assert of_lake.facts([file], find_out) == [SOUND]
-    of_lake.keep()
+    of_table = Checked(store, "au_frames")
+    assert of_table.facts([file], find_out) == [SOUND]
+    of_table.keep()
     return not asked
 
 
 def test_what_was_found_out_is_known_from_then_on(store: Path, file: Path) -> None:
-    assert [known(store, file) for _ in range(3)] == [False, True, True]
+    assert [is_known(store, file) for _ in range(3)] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -76,50 +79,47 @@ def test_what_was_found_out_is_known_from_then_on(store: Path, file: Path) -> No
     ids=["size", "content", "time", "another file of that name"],
 )
 def test_a_file_that_changed_is_looked_at_again(store: Path, file: Path, alter: Callable[[Path], object]) -> None:
-    known(store, file)
+    is_known(store, file)
     alter(file)
-    assert not known(store, file)
+    assert not is_known(store, file)
 
 
 def test_other_rules_or_other_code_look_at_every_file_again(
     store: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known(store, file)
+    is_known(store, file)
     monkeypatch.setattr(checked, "rules_sha256", lambda: "other")
-    assert not known(store, file)
+    assert not is_known(store, file)
 
 
 def test_the_digest_of_the_rules_follows_the_declarations(monkeypatch: pytest.MonkeyPatch) -> None:
     before = checked.rules_sha256()
-    # Once by each test that asks, since the digest is kept for the whole process.
-    checked.rules_sha256.cache_clear()
     stricter = replace(AU_FRAMES, columns=tuple(replace(each, minimum=0.5) for each in AU_FRAMES))
     monkeypatch.setattr(checked, "FEATURE_TABLES", (stricter,))
     assert checked.rules_sha256() != before
-    checked.rules_sha256.cache_clear()
 
 
 def test_a_file_written_a_moment_ago_is_not_taken_as_known(
     store: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checked, "_SETTLED_NS", 60_000_000_000)
-    assert [known(store, file) for _ in range(2)] == [False, False]
+    monkeypatch.setattr(known, "_SETTLED_NS", 60_000_000_000)
+    assert [is_known(store, file) for _ in range(2)] == [False, False]
 
 
 def test_a_damaged_store_is_made_anew(store: Path, file: Path) -> None:
-    known(store, file)
+    is_known(store, file)
     store.write_bytes(b"no database" * 1000)
-    assert [known(store, file) for _ in range(2)] == [False, True]
+    assert [is_known(store, file) for _ in range(2)] == [False, True]
 
 
 def test_nothing_is_kept_of_files_that_are_gone_nor_after_an_erasure(store: Path, file: Path) -> None:
-    known(store, file)
+    is_known(store, file)
     other = file.with_name(f"{SECOND}.parquet")
     shutil.copy(file, other)
     file.unlink()
-    known(store, other)
+    is_known(store, other)
     assert FIRST.encode() not in store.read_bytes()
-    forget_checked(store.parent)
+    forget_known(store.parent)
     assert list(store.parent.iterdir()) == []
 
 
@@ -135,9 +135,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def found(lake: Path, table: str, store: Path | None) -> tuple[list[CheckResult], list[tuple[object, ...]] | None]:
     """What is found of a table, and what the rules across tables are told of it."""
-    of_lake = Checked(store, lake)
-    results, frame = validate_module._check_files(lake, TABLES[table], of_lake)
-    of_lake.keep()
+    results, frame = validate_module._check_files(lake, TABLES[table], Checked(store, table))
     return list(results), None if frame is None else frame.rows()
 
 
@@ -193,3 +191,67 @@ def test_files_that_came_or_went_are_noticed(lake: Path, store: Path) -> None:
         recording_name(2, 1),
         *(recording_name(3, n) for n in (1, 2)),
     ]
+
+
+# --- what Great Expectations is shown ---
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """The recordings of the rows that Great Expectations is shown, a set for each time it is asked about rows."""
+    asked: list[set[str]] = []
+    run_rules = engine.run_rules
+
+    def spy(frame: pl.DataFrame, *arguments: Any, **options: Any) -> list[CheckResult]:
+        if "recording" in frame.columns:
+            asked.append(set(frame["recording"]))
+        return run_rules(frame, *arguments, **options)
+
+    monkeypatch.setattr(suites, "run_rules", spy)
+    return asked
+
+
+@pytest.mark.parametrize("table", ["au_frames", "quality_measures"])
+def test_it_judges_rows_of_every_file_in_the_night_in_which_the_file_is_new(
+    lake: Path, store: Path, judged: list[set[str]], table: str
+) -> None:
+    everyone = {path.name.partition(".")[0] for path in (lake.glob("*/quality/*.parquet"))}
+    nights = [found(lake, table, store)]
+    added = write_recording(lake, 1, 3)
+    nights += [found(lake, table, store), found(lake, table, store)]
+    assert judged[0] <= everyone
+    assert len(judged[0]) > 0
+    assert judged[1:] == [{added}, set()]
+    assert all(result.success for results, _ in nights for result in results)
+
+
+def test_what_it_finds_and_polars_did_not_is_found_again_in_the_next_night(
+    lake: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(lake, FIRST, *DAMAGES["range"])
+    monkeypatch.setattr(validate_module, "is_sound", lambda *_: True)
+    nights = [found(lake, "au_frames", store)[0] for _ in range(2)]
+    assert nights[0] == nights[1]
+    assert [(each.check, each.column) for each in nights[0] if not each.success] == [("range", "AU06_r")]
+
+
+def test_a_file_that_breaks_a_rule_does_not_have_the_others_read_again(lake: Path, store: Path) -> None:
+    change(lake, FIRST, *DAMAGES["range"])
+    found(lake, "au_frames", store)
+    second = Checked(store, "au_frames")
+    validate_module._check_files(lake, TABLES["au_frames"], second)
+    assert second.looked_at == 0
+
+
+@pytest.mark.slow
+def test_a_report_is_the_same_whatever_was_known(lake: Path, store: Path) -> None:
+    report = lake.parent / "report.json"
+    validate(lake, report, ValidateParams(), store)
+    for damage in DAMAGES.values():
+        change(lake, FIRST, *damage)
+    write_recording(lake, 1, 3)
+    written = []
+    for known_so_far in (store, store, None):
+        validate(lake, report, ValidateParams(), known_so_far)
+        written.append(report.read_bytes())
+    assert written[0] == written[1] == written[2]

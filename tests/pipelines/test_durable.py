@@ -64,3 +64,12 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> N
     assert remove_partials(tmp_path) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.bin", "b.partial", "deep"]
     assert remove_partials(tmp_path / "missing") == 0
+
+
+def test_what_is_half_written_below_a_folder_stays_where_that_alone_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    here, below = tmp_path / ".a.partial", tmp_path / "below" / ".b.partial"
+    for path in (here, below):
+        path.write_bytes(b"half")
+    assert remove_partials(tmp_path, below=False) == 1
+    assert (here.exists(), below.exists()) == (False, True)

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from pipelines.errors import PainLakeError
-from pipelines.lake import count_rows, dataset_summary, files, people, read_provenance, read_recordings, read_table
+from pipelines.known_tables import dataset_summary
+from pipelines.lake import count_rows, files, people, read_provenance, read_recordings, read_table
 from schemas.tables import LAKE_TABLES, TABLES, VOICE_TABLES
 from tests.pipelines.lake_factory import (
     FRAMES,

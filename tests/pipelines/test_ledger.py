@@ -135,10 +135,11 @@ def test_an_empty_ledger_balances(ledger: Ledger) -> None:
 
 def test_rows_that_were_taken_in_are_known_by_their_digests(ledger: Ledger) -> None:
     ledger.record_rows("clinical", [("a", "P1", "published", None), ("b", None, "quarantined", "UNKNOWN_ID")])
-    assert ledger.published_rows("clinical") == {"a"}
+    assert ledger.rows_of("clinical") == {"a": ("P1", "published", None), "b": (None, "quarantined", "UNKNOWN_ID")}
+    assert ledger.row_codes("clinical") == {"UNKNOWN_ID"}
     ledger.record_rows("clinical", [("b", "P2", "published", None)])
-    assert ledger.published_rows("clinical") == {"a", "b"}
-    assert ledger.published_rows("medications") == set()
+    assert ledger.rows_of("clinical")["b"] == ("P2", "published", None)
+    assert (ledger.row_codes("clinical"), ledger.rows_of("medications")) == (set(), {})
 
 
 def test_units_are_done_under_a_key_until_they_are_forgotten(ledger: Ledger) -> None:

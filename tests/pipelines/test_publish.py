@@ -11,7 +11,8 @@ from pipelines import derive as derive_module
 from pipelines import publish as publish_module
 from pipelines.duckdb_tables import create_sql, insert_frame
 from pipelines.errors import PainLakeError
-from pipelines.lake import count_rows, dataset_summary, files
+from pipelines.known_tables import dataset_summary
+from pipelines.lake import count_rows, files
 from pipelines.params_publish import PublishParams
 from pipelines.publish import VersionRecord, publish
 from pipelines.warehouse import CURRENT, building, current_file, open_warehouse
