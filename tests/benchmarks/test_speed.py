@@ -87,7 +87,11 @@ def test_each_kernel_counts_as_often_as_it_runs() -> None:
 def test_a_figure_says_what_is_to_be_reached_and_whether_it_is() -> None:
     assert speed.Figure("query", 100.0, 100.0, "ms").row[1:] == ["at most 100 ms", "100 ms", "yes"]
     assert speed.Figure("query", 100.1, 100.0, "ms").reached is False
-    assert speed.Figure("ratio", 1.59, 1.6, "times", at_least=True).row[1:] == ["at least 1.6 times", "1.59 times", "no"]
+    assert speed.Figure("ratio", 1.59, 1.6, "times", at_least=True).row[1:] == [
+        "at least 1.6 times",
+        "1.59 times",
+        "no",
+    ]
     assert speed.Figure("told", 3.0, None, "s").row[1:] == ["", "3 s", ""]
 
 
