@@ -84,14 +84,22 @@ def ingest(films: list[Path], workers: int) -> Night:
         shutil.rmtree(folder)
 
 
-def bare_loop_s(films: list[Path]) -> float:
-    """How long the bare loop takes on films, by the clock, with Python's start."""
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One run of the bare loop: seconds by the clock, with Python's start, and of computing."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def bare_loop(films: list[Path]) -> Loop:
+    """Run the bare loop over films."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "benchmarks.bare_loop", out, *map(str, films)]
-        begun = time.perf_counter()
+        before, begun = _children_cpu_s(), time.perf_counter()
         # MediaPipe reports its use at each start; with a proxy of no known scheme it gives up.
         subprocess.run(command, check=True, capture_output=True, env=os.environ | {"https_proxy": "none://off"})
-        return time.perf_counter() - begun
+        return Loop(time.perf_counter() - begun, _children_cpu_s() - before)
 
 
 _COMPUTED = re.compile(r"computed: (.*)")
