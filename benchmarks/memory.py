@@ -23,7 +23,6 @@ from pipelines.selftest import check_engines
 from pipelines.stages import MEDIA_STAGES
 from pipelines.work import Unit, do_unit
 
-
 _PATIENCE_S = 7200.0
 """A film of 20 minutes on a busy machine."""
 
