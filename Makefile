@@ -7,6 +7,8 @@ STUDY ?=
 # Where Prefect's server keeps its database, and where it listens: make server DATA=/srv/prefect PORT=4300
 DATA ?= prefect-server
 PORT ?= 4200
+# What the benchmarks are told: make bench BENCH="--quick", make bench BENCH="--only speed --folder ../bench"
+BENCH ?=
 # Fewer or other damaged files: make fuzz N=200 SEED=7
 N := 1000
 SEED := 1
@@ -61,7 +63,7 @@ bench: setup ## Run the benchmarks of benchmarks/
 ifeq ($(wildcard benchmarks/*.py),)
 	@echo 'benchmarks/ holds no benchmark yet'
 else ifneq ($(wildcard benchmarks/__main__.py),)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 else
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 endif

@@ -1,19 +1,20 @@
-"""`make bench`: what each media stage costs, what a bucket does (`benchmarks.s3`), how far figures can be trusted (`benchmarks.accuracy`).
+"""`make bench`: what each media stage costs, then `benchmarks.speed`, `benchmarks.s3` and `benchmarks.accuracy`.
 
 The first is the CPU time of each media stage on one synthetic recording, beside a bare decode of the same frames, as a
 table and as JSON with the machine's description.
 """
 
+import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
 import polars as pl
 
-from benchmarks import accuracy, s3
+from benchmarks import accuracy, s3, speed
 from benchmarks.clock import cpu_s
 from benchmarks.machine import describe
 from flows.report import table
@@ -31,8 +32,8 @@ def _median_cpu_s(work: Callable[[], object]) -> float:
     return median(cpu_s(work, _REPEATS))
 
 
-def main() -> None:
-    """Measure and print."""
+def stages() -> None:
+    """Measure the stages and print."""
     params = Params()
     with tempfile.TemporaryDirectory() as folder:
         make_landing_zone(Path(folder), participants=2, seed=1, seconds=(8.0, 8.0), faults=False)
@@ -61,7 +62,27 @@ def main() -> None:
     print()
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all benchmarks, or those asked for; returns the exit code.
+
+    Args:
+        arguments: of the command line; by default the process's own.
+    """
+    names = ("stages", "speed", "s3", "accuracy")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run PainLake's benchmarks.")
+    parser.add_argument("--only", action="append", choices=names, help="this one alone; can be repeated")
+    parser.add_argument("--quick", action="store_true", help="small films and studies in the benchmark of speed")
+    parser.add_argument("--folder", help="where the benchmark of speed keeps its films and studies for the next run")
+    asked = parser.parse_args(arguments)
+    chosen = asked.only or names
+    if "stages" in chosen:
+        stages()
+    if "speed" in chosen:
+        speed.main([*(["--quick"] if asked.quick else []), *(["--folder", asked.folder] if asked.folder else [])])
+    if "s3" in chosen:
+        s3.main([])
+    return accuracy.main([]) if "accuracy" in chosen else 0
+
+
 if __name__ == "__main__":
-    main()
-    s3.main([])
-    sys.exit(accuracy.main([]))
+    sys.exit(main())

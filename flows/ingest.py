@@ -15,14 +15,12 @@ from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from expectations.engine import warm_up
 from flows.artifacts import leave_summary
-from flows.cluster import workers_of
+from flows.crew import crew_of
 from flows.leftover import close_leftover_runs
 from flows.night_end import night_ending
 from flows.session import Session, current
 from flows.waiting import end_with_worker, is_done_already, is_scheduled, session_when_free
-from pipelines.confine import Limits
 from pipelines.disk import disk_error
 from pipelines.errors import PainLakeError, RunInProgressError, TemporaryError, UserError
 from pipelines.known import store_of
@@ -35,8 +33,6 @@ from pipelines.validate import ValidationOutcome, validate
 
 _STEPS = 1 + len(MEDIA_STAGES)
 """Of a recording: into the lake, then the media stages."""
-
-_VALIDATION_TIMEOUT_S = 3600.0
 
 
 def _can_pass(_task: object, _run: object, state: State[Any]) -> bool:
@@ -114,18 +110,13 @@ def night_of(session: Session, bring: Callable[[Session], int], *, whole: bool =
     run = night.begin()
     outcome, version, done = "failed", None, False
     try:
-        with (
-            workers_of(night.study, night.params.study) as session.workers,
-            Workers(1, Limits(_VALIDATION_TIMEOUT_S)) as validator,
-        ):
-            # Great Expectations takes seconds to import: that overlaps with the workers here.
-            validator.warm(warm_up)
+        with crew_of(session) as crew:
             if bring(session):
                 # One thread more than there are workers, so that none waits while a thread does its bookkeeping.
-                runner: Any = ThreadPoolTaskRunner(max_workers=session.workers.count + 1)
+                runner: Any = ThreadPoolTaskRunner(max_workers=crew.workers.count + 1)
                 measure_recordings.with_options(task_runner=runner)()
-            outcome, version = _publish(session, validator)
-            if whole and night.ledger.withdrawn() and erase_withdrawn(validator):
+            outcome, version = _publish(session, crew.validator)
+            if whole and night.ledger.withdrawn() and erase_withdrawn(crew.validator):
                 version = max(night.repository.versions(), default=version)
             done = whole
     finally:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+from flows.crew import crew_ahead
 from flows.night_end import Ending, night_ending
 from flows.progress import Progress
 from flows.server import local_server
@@ -27,7 +28,7 @@ def ingest_once(root: Path, progress: Progress) -> dict[str, Any]:
         if not session.anything_to_do:
             return _summed_up(ending, session.nothing_new)
         progress.phase("starting Prefect")
-        with local_server(session.night.study.state) as ready:
+        with local_server(session.night.study.state) as ready, crew_ahead(session):
             from flows.ingest import ingest  # noqa: PLC0415 - Prefect takes seconds to import, beside its server
 
             ready()
@@ -58,7 +59,7 @@ def backfill_once(root: Path, wanted: Backfill, progress: Progress) -> dict[str,
         wanted.check(session.night.measuring)
         wanted.check_names()
         progress.phase("starting Prefect")
-        with local_server(session.night.study.state) as ready:
+        with local_server(session.night.study.state) as ready, crew_ahead(session):
             from flows.backfill import backfill  # noqa: PLC0415 - as above
 
             ready()

@@ -25,6 +25,12 @@ PORT = 4200
 _START_LIMIT_S = 180.0
 _STOP_LIMIT_S = 15.0
 _HOST = "127.0.0.1"
+_FOR_ONE_RUN = {
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    # There are no automations that each event would be held against.
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+}
+"""Without what keeps house in a server that stays."""
 
 
 @contextmanager
@@ -52,8 +58,7 @@ def local_server(state: Path, port: int = 0, *, for_people: bool = False) -> Ite
         "PREFECT__SERVER_FINAL": "1",
         "PREFECT_UI_ENABLED": str(for_people).lower(),
         **({"PREFECT_UI_API_URL": f"http://{_HOST}:{port}/api"} if for_people else {}),
-        # For a single run: without what keeps house in a server that stays.
-        **({} if for_people else {"PREFECT__SERVER_EPHEMERAL": "1"}),
+        **({} if for_people else _FOR_ONE_RUN),
     }
     address = f"http://{_HOST}:{port}"
     with (state / "prefect-server.log").open("ab") as log:

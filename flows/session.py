@@ -20,6 +20,14 @@ from pipelines.study import open_study
 from pipelines.withdrawals import note_withdrawals
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A run's processes: those that look at recordings, confined, and the one that checks the lake."""
+
+    workers: Workers
+    validator: Workers
+
+
 @dataclass(slots=True)
 class Session:
     """A held study, opened, and what this run has found so far."""
@@ -30,7 +38,7 @@ class Session:
     to_judge: list[Candidate] | None = None
     accepted: dict[str, Accepted] = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
-    workers: Workers | None = None
+    crew: Crew | None = None
     disk_error: DiskError | None = None
 
     @property
@@ -40,9 +48,9 @@ class Session:
         Raises:
             RuntimeError: the run has started none yet.
         """
-        if self.workers is None:
+        if self.crew is None:
             raise RuntimeError("the run has started no workers yet")
-        return self.workers
+        return self.crew.workers
 
     @property
     def anything_to_do(self) -> bool:

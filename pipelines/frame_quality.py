@@ -58,8 +58,10 @@ def _small(region: NDArray[np.uint8]) -> NDArray[np.float64]:
     Four samples and no mean over the whole area: on each frame of a near face that would cost a tenth of finding it.
     """
     rows, columns = ((2 * np.arange(2 * _SIDE_PX) + 1) * side // (4 * _SIDE_PX) for side in region.shape[:2])
-    samples = region[rows[:, np.newaxis], columns].astype(np.uint16)
-    summed = samples[::2, ::2] + samples[1::2, ::2] + samples[::2, 1::2] + samples[1::2, 1::2]
+    # Rows first, since they lie together in memory; whole numbers, so that the order changes nothing.
+    lines = region.take(rows, axis=0).astype(np.uint16)
+    lines = lines[::2] + lines[1::2]
+    summed = lines.take(columns[::2], axis=1) + lines.take(columns[1::2], axis=1)
     return np.asarray(summed / 4, dtype=np.float64)
 
 

@@ -36,12 +36,14 @@ class Measuring:
         audit: where each decryption is entered before it is done.
         failures: what could not be processed for a reason that is not its own is added to it.
         again: (recording, stage) that are measured whatever stands under their key.
+        computed_s: what the workers have computed, by stage.
     """
 
     desk: Desk
     audit: AuditLog
     failures: list[str] = field(default_factory=list)
     again: set[tuple[str, str]] = field(default_factory=set)
+    computed_s: dict[str, float] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def try_engines(self, workers: Workers) -> None:
@@ -138,6 +140,8 @@ class Measuring:
             # The flags first: what is finished is not looked at again.
             self._flag(recording, done.reasons)
             self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
+            if done.cpu_s:
+                self.computed_s[stage.name] = self.computed_s.get(stage.name, 0.0) + done.cpu_s
         refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
         return not refused or self._refused(recording, accepted, refused)
 

@@ -14,6 +14,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from pipelines.bounds import check_declared, check_picture, check_room
@@ -214,6 +215,8 @@ def video_frames(
         # One thread: the workers are processes already, and frame threads would multiply their memory.
         stream.thread_type = "NONE"
         origin = container_start_s(container)
+        # One for all frames, of one thread: to set one up for a frame takes longer than to convert it.
+        converter = VideoReformatter()
         index = -1
         for packet in read_packets(container, stream):
             try:
@@ -229,7 +232,7 @@ def video_frames(
                 width, height = frame.width, frame.height
                 if max_width is not None and width > max_width:
                     width, height = max_width, round(height * max_width / width / 2) * 2
-                scaled = frame.reformat(width=width, height=height, format=target)
+                scaled = converter.reformat(frame, width=width, height=height, format=target, threads=1)
                 image = upright(np.asarray(scaled.to_ndarray(), dtype=np.uint8), frame.rotation)
                 shown = (frame.height, frame.width) if _on_its_side(frame.rotation) else (frame.width, frame.height)
                 yield Frame(index, float(frame.pts * frame.time_base) - origin, image, *shown)

@@ -158,6 +158,9 @@ class Night:
             drop_settled(self.desk)
         fingerprint = self.fingerprint() if whole and not self.failures else None
         self.ledger.end_run(run, outcome, fingerprint, datetime.now(tz=UTC).isoformat())
+        computed = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in sorted(self.measuring.computed_s.items()))
+        if computed:
+            log.info("computed: %s", computed)
         log.info("run ended: %s", outcome)
 
     @property

@@ -63,11 +63,10 @@ class Workers:
             for worker in self._workers:
                 worker.close(at_once=error is not None)
 
-    def warm(self, function: Callable[[], object]) -> None:
-        """Have a worker do something slow to start, such as an import, while nobody waits for it."""
-        worker = self._idle.get()
-        worker.begin(function)
-        self._idle.put(worker)
+    def warm(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Have every worker do something slow to start, such as an import, while nobody waits for it."""
+        for worker in self._workers:
+            worker.warm(function, arguments)
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function in a worker and wait for it; callers wait in threads of their own.
@@ -137,6 +136,11 @@ class _Worker:
             # It was killed while it had nothing to do.
             self._renew()
             return self._pool.schedule(function, args=arguments, timeout=timeout_s)
+
+    def warm(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        """Have it do something under its limits whose result nobody waits for."""
+        self._done += 1
+        self.begin(_do, self._limits, function, arguments, timeout_s=self._limits.wall_s)
 
     def do(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[T, tuple[str, ...]]:
         """Do a piece of work; returns its result, and which confinement is lacking."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from pipelines.declared import declared_lengths
@@ -28,6 +29,7 @@ class VideoTrace:
     faulty_packets: int = 0
     width_px: int | None = None
     height_px: int | None = None
+    scaler: VideoReformatter = field(default_factory=VideoReformatter)
 
     @property
     def span_s(self) -> tuple[float, float] | None:
@@ -127,7 +129,7 @@ def _take_video(trace: VideoTrace, packet: "av.Packet[Any]", origin_s: float, pa
             turned = round(frame.rotation / 90) % 2
             trace.width_px, trace.height_px = (frame.height, frame.width) if turned else (frame.width, frame.height)
         if len(trace.timestamps_s) % params.image_every == 0:
-            trace.pictures.append(picture(frame, params.image_side_px))
+            trace.pictures.append(picture(frame, params.image_side_px, trace.scaler))
         trace.timestamps_s.append(float(frame.pts * frame.time_base) - origin_s)
         trace.last_interval_s = float(frame.duration * frame.time_base)
 

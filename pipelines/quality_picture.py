@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 
@@ -15,17 +16,18 @@ class Picture(NamedTuple):
     sharpness: float
 
 
-def picture(frame: av.VideoFrame, side_px: int) -> Picture:
+def picture(frame: av.VideoFrame, side_px: int, scaler: VideoReformatter) -> Picture:
     """Measure one frame, scaled down to `side_px` on its longer side; smaller ones stay as they are.
 
     Args:
         frame: a decoded frame; its rotation does not matter to these measures.
         side_px: the size at which sharpness compares between resolutions.
+        scaler: the same for all frames of a recording: to set one up takes longer than to use it.
     """
     scale = min(1.0, side_px / max(frame.width, frame.height))
     width, height = max(3, round(frame.width * scale)), max(3, round(frame.height * scale))
     # Averaging over areas: other filters soften edges by an amount that depends on the scale.
-    scaled = frame.reformat(width=width, height=height, format="gray", interpolation="AREA")
+    scaled = scaler.reformat(frame, width=width, height=height, format="gray", interpolation="AREA", threads=1)
     luma = scaled.to_ndarray().astype(np.float32)
     return Picture(float(luma.mean()), float(luma.std()), laplacian_variance(luma))
 

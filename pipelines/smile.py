@@ -4,8 +4,10 @@ openSMILE races in threads: run it in processes alone. Its licence allows resear
 Source: Eyben et al. 2010, doi:10.1145/1873951.1874246.
 """
 
+from functools import cache
 from importlib.metadata import version
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +39,61 @@ def run_smile(samples: NDArray[np.float32], sample_rate_hz: int, feature_set: st
         feature_set: openSMILE's name of it.
         level: descriptors each 10 ms, or functionals over all samples.
     """
+    table = _smile(feature_set, level).process_signal(_clipped(samples), sample_rate_hz)
+    return Features(tuple(table.columns), table.to_numpy(dtype=np.float32))
+
+
+def run_both_levels(
+    samples: NDArray[np.float32], sample_rate_hz: int, feature_set: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Descriptors and functionals of the same samples, as `run_smile` gives each, in the time of one of them.
+
+    Args:
+        samples: mono, full scale at 1; what exceeds it is clipped.
+        sample_rate_hz: of the samples.
+        feature_set: openSMILE's name of it.
+
+    Returns:
+        float32: frames x descriptors, and 1 x functionals.
+    """
+    from opensmile.core.config import config  # noqa: PLC0415 - heavy, as below
+    from opensmile.core.lib import OpenSMILE  # noqa: PLC0415 - as below
+
+    smile = _smile(feature_set, "Functionals")
+    root = Path(smile.default_config_root)
+    options = {
+        "source": str(root / config.EXTERNAL_INPUT_CONFIG),
+        "sink": str(root / config.EXTERNAL_OUTPUT_MULTI_CONFIG),
+        "sampleRate": sample_rate_hz,
+        "nBits": 16,
+        "bufferModeRbConf": str(root / "shared/BufferModeRb.conf.inc"),
+        "frameModeFunctionalsConf": str(root / "shared/FrameModeFunctionals.conf.inc"),
+    }
+    engine = OpenSMILE()
+    engine.initialize(smile.config_path, options, smile.loglevel, log_file=smile.logfile, debug=False)
+    rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
+    for sink, found in zip(("extsinklld", "extsinkfunc"), rows, strict=True):
+        engine.external_sink_set_callback(sink, lambda row, found=found: found.append(row.copy()))
+    engine.external_audio_source_write_data(
+        config.EXTERNAL_SOURCE_COMPONENT, (_clipped(samples) * np.float32(32768)).astype(np.int16).tobytes()
+    )
+    engine.external_audio_source_set_eoi(config.EXTERNAL_SOURCE_COMPONENT)
+    engine.run()
+    engine.free()
+    descriptors, functionals = (np.vstack(found).astype(np.float32) for found in rows)
+    return descriptors, functionals
+
+
+def _clipped(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.clip(samples, -1.0, _LOUDEST)
+
+
+@cache
+def _smile(feature_set: str, level: Level) -> Any:
+    """A set at a level; made once, since it reads its configuration to learn its own names. It remembers no sound."""
     import opensmile  # noqa: PLC0415 - heavy, and who only asks for the engine's version need not pay for it
 
-    smile = opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel[level])
-    table = smile.process_signal(np.clip(samples, -1.0, _LOUDEST), sample_rate_hz)
-    return Features(tuple(table.columns), table.to_numpy(dtype=np.float32))
+    return opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel[level])
 
 
 def try_engine() -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipelines import speech
 from pipelines.engine import Engine
@@ -15,7 +16,7 @@ from pipelines.media import Sound, read_sound
 from pipelines.params import VoiceParams
 from pipelines.praat import measure_praat, praat_version
 from pipelines.recording import Recording
-from pipelines.smile import run_smile, smile_version
+from pipelines.smile import run_both_levels, run_smile, smile_version
 from pipelines.spans import Piece, Stretch, end_s, spans, speech_piece, whole_piece
 from pipelines.speech import SPEECH_RATE_HZ, Hysteresis, speech_probability, speech_segments
 from pipelines.speech_timing import timing
@@ -90,7 +91,9 @@ def measure_voice(media: bytes, recording: Recording, params: VoiceParams) -> Vo
     all_spans = spans(sound, recording, params.min_segment_s)
     whole = [whole_piece(sound, span) for span in all_spans]
     speech_alone = [speech_piece(sound, span, spoken, params.min_segment_s) for span in all_spans]
-    of_whole, of_speech = ([_functionals(piece, params) for piece in pieces] for pieces in (whole, speech_alone))
+    descriptors, of_everything = _of_all(sound, whole[0])
+    of_whole = [_functionals(piece, params, of_everything if piece is whole[0] else None) for piece in whole]
+    of_speech = [_functionals(piece, params) for piece in speech_alone]
     segments: list[Row] = [{"stretch": n, "start_s": start, "end_s": end} for n, (start, end) in enumerate(spoken)]
     timed = [
         {**timing(spoken, span, params.min_pause_s), **{name: row.get(source) for name, source in _RATES.items()}}
@@ -102,7 +105,7 @@ def measure_voice(media: bytes, recording: Recording, params: VoiceParams) -> Vo
     ]
     name = recording.recording
     return VoiceTables(
-        _frames(sound, name),
+        _frames(sound, descriptors, name),
         _table(VOICE_FUNCTIONALS, of_whole, name),
         _table(
             VOICE_FUNCTIONALS_SPEECH, [_with_amount(*both) for both in zip(of_speech, speech_alone, strict=True)], name
@@ -164,11 +167,24 @@ def _cross_check(piece: Piece, params: VoiceParams) -> list[Row]:
     ]
 
 
-def _frames(sound: Sound | None, recording: str) -> pl.DataFrame:
-    """Low-level descriptors at each 10 ms of the sound."""
+def _of_all(sound: Sound | None, piece: Piece) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """Descriptors of all the sound, and functionals of the piece that is all of it; None where there are none.
+
+    Args:
+        sound: of the recording.
+        piece: the whole of it, where it is long enough to be summed up.
+    """
     if sound is None or len(sound.samples) < _SHORTEST_S * sound.sample_rate_hz:
+        return None, None
+    if piece.span.cause is None and len(piece.samples) == len(sound.samples):
+        return run_both_levels(sound.samples, sound.sample_rate_hz, FEATURE_SET)
+    return run_smile(sound.samples, sound.sample_rate_hz, FEATURE_SET, "LowLevelDescriptors").values, None
+
+
+def _frames(sound: Sound | None, values: NDArray[np.float32] | None, recording: str) -> pl.DataFrame:
+    """Low-level descriptors at each 10 ms of the sound."""
+    if sound is None or values is None:
         return VOICE_FRAMES.frame()
-    values = run_smile(sound.samples, sound.sample_rate_hz, FEATURE_SET, "LowLevelDescriptors").values
     frame = np.arange(len(values), dtype=np.int32)
     columns = {d.name: values[:, at].copy() for at, d in enumerate(DESCRIPTORS)}
     unvoiced = columns[F0] == 0
@@ -184,12 +200,20 @@ def _frames(sound: Sound | None, recording: str) -> pl.DataFrame:
     return VOICE_FRAMES.conform(table)
 
 
-def _functionals(piece: Piece, params: VoiceParams) -> Row:
-    """One row's span, cause and values; without values where they cannot be measured."""
+def _functionals(piece: Piece, params: VoiceParams, found: NDArray[np.float32] | None = None) -> Row:
+    """One row's span, cause and values; without values where they cannot be measured.
+
+    Args:
+        piece: what is summed up.
+        params: the rate.
+        found: its functionals, where they are known already.
+    """
     row = {**piece.span.where(), "feature_set": FEATURE_SET, "sample_rate_hz": params.sample_rate_hz}
     if piece.span.cause is not None:
         return row
-    (values,) = run_smile(piece.samples, params.sample_rate_hz, FEATURE_SET, "Functionals").values
+    if found is None:
+        found = run_smile(piece.samples, params.sample_rate_hz, FEATURE_SET, "Functionals").values
+    (values,) = found
     named: dict[str, float | None] = {
         column.name: float(value) if np.isfinite(value) else None
         for column, value in zip(FUNCTIONALS, values, strict=True)

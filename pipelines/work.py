@@ -1,6 +1,7 @@
 """One unit of work: one media stage of one recording, as it runs in a worker process."""
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -40,13 +41,17 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a unit came to: a digest of its files, and the codes that its measurements call for."""
+    """What a unit came to: a digest of its files, and the codes that its measurements call for.
+
+    `cpu_s` is what it took to compute; nothing where its result stood already.
+    """
 
     stage: str
     recording: str
     key: str
     sha256: str
     reasons: tuple[Reason, ...]
+    cpu_s: float = field(default=0.0, compare=False)
 
 
 def do_unit(unit: Unit) -> Done:
@@ -60,6 +65,7 @@ def do_unit(unit: Unit) -> Done:
     done = None if unit.again else finished(stage, unit.lake, unit.recording, unit.key)
     if done is not None:
         return done
+    begun = time.process_time()
     fault_point(f"unit.{unit.stage}.{unit.recording.recording}")
 
     @cache
@@ -79,7 +85,8 @@ def do_unit(unit: Unit) -> Done:
         write_parquet(path, measured.tables[ending], provenance)
         for ending, path in zip(stage.endings, stage.files(unit.lake, unit.recording), strict=True)
     ]
-    return Done(stage.name, unit.recording.recording, unit.key, digest_of(contents), measured.reasons)
+    spent = time.process_time() - begun
+    return Done(stage.name, unit.recording.recording, unit.key, digest_of(contents), measured.reasons, spent)
 
 
 def finished(stage: MediaStage, lake: Path, recording: Recording, key: str | None = None) -> Done | None:

@@ -1,5 +1,6 @@
 """What a night does before anything else: it clears up what a killed one left."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,19 @@ def test_a_ledger_without_runs_was_not_interrupted(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     assert not ledger.was_interrupted()
     ledger.close()
+
+
+def test_a_night_that_computed_says_how_long_by_stage(study: LightStudy, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("painlake")
+    logger.addHandler(caplog.handler)
+    logger.setLevel(logging.INFO)
+    night = Night.open(study.study)
+    try:
+        night.end(night.begin(), "nothing new", whole=False)
+        assert "computed" not in caplog.text
+        night.measuring.computed_s |= {"voice": 1.26, "face": 12.0}
+        night.end(night.begin(), "published", whole=False)
+        assert "computed: face 12.0 s, voice 1.3 s" in caplog.text
+    finally:
+        night.close()
+        logger.removeHandler(caplog.handler)

@@ -44,6 +44,21 @@ def test_a_worker_goes_on_to_the_next_piece_of_work(workers: Workers) -> None:
     assert workers.run(os.getpid) == workers.run(os.getpid)
 
 
+def test_what_goes_wrong_while_workers_warm_up_harms_no_later_work() -> None:
+    with Workers(2, LIMITS) as pool:
+        pool.warm(divmod, 1, 0)
+        assert pool.run(divmod, 7, 2) == (3, 1)
+        pool.warm(os._exit, 3)
+        assert pool.run(divmod, 7, 2) == (3, 1)
+
+
+def test_every_worker_warms_up(tmp_path: Path) -> None:
+    with Workers(2, LIMITS) as pool:
+        pool.warm(faults.leave_mark, tmp_path)
+        pool.run(divmod, 7, 2)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_rejection_comes_back_as_it_was_given(workers: Workers) -> None:
     with pytest.raises(Rejection) as refused:
         workers.run(parse_cell, "lots", Field("number"), ZoneInfo("Europe/Amsterdam"))

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipelines import smile
-from pipelines.smile import run_smile, try_engine
+from pipelines.smile import run_both_levels, run_smile, try_engine
 
 SECOND = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
 
@@ -22,6 +22,14 @@ def test_what_exceeds_full_scale_is_clipped_and_does_not_wrap_round() -> None:
         for samples in (np.float32(1.5) * square, np.where(square > 0, 32767 / 32768, -1.0).astype(np.float32))
     )
     assert np.array_equal(over, at, equal_nan=True)
+
+
+@pytest.mark.parametrize("feature_set", ["eGeMAPSv02", "GeMAPSv01b"])
+def test_both_levels_in_one_run_are_what_each_gives_alone(feature_set: str) -> None:
+    loud = np.float32(12) * SECOND
+    descriptors, functionals = run_both_levels(loud, 16_000, feature_set)
+    np.testing.assert_array_equal(descriptors, run_smile(loud, 16_000, feature_set, "LowLevelDescriptors").values)
+    np.testing.assert_array_equal(functionals, run_smile(loud, 16_000, feature_set, "Functionals").values)
 
 
 def test_an_engine_that_does_not_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
