@@ -23,6 +23,8 @@ def crew_of(session: Session) -> Iterator[Crew]:
     if session.crew is not None:
         yield session.crew
         return
+    from expectations.engine import warm_up  # noqa: PLC0415 - a night with nothing new checks nothing
+
     params = session.night.params
     with (
         Workers(params.study.workers, Limits.of(params.study)) as workers,
@@ -31,16 +33,9 @@ def crew_of(session: Session) -> Iterator[Crew]:
         if session.discovery.candidates:
             workers.warm(check_engines, params.face)
         # Great Expectations takes seconds to import: that overlaps with the workers here.
-        validator.warm(_load_checks)
+        validator.warm(warm_up)
         session.crew = Crew(workers, validator)
         try:
             yield session.crew
         finally:
             session.crew = None
-
-
-def _load_checks() -> None:
-    """In the validator's process alone."""
-    from expectations.engine import warm_up  # noqa: PLC0415 - see above
-
-    warm_up()
