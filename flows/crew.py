@@ -24,6 +24,8 @@ def crew_of(session: Session) -> Iterator[Crew]:
     if session.crew is not None:
         yield session.crew
         return
+    from expectations.engine import warm_up  # noqa: PLC0415 - a night with nothing new checks nothing
+
     study, params = session.night.study, session.night.params
     with (
         workers_of(study, params.study) as workers,
@@ -32,7 +34,7 @@ def crew_of(session: Session) -> Iterator[Crew]:
         if session.discovery.candidates:
             workers.warm(check_engines, params.face)
         # Great Expectations takes seconds to import: that overlaps with the workers here.
-        validator.warm(_load_checks)
+        validator.warm(warm_up)
         session.crew = Crew(workers, validator)
         try:
             yield session.crew
@@ -48,10 +50,3 @@ def crew_ahead(session: Session) -> Iterator[None]:
         return
     with crew_of(session):
         yield
-
-
-def _load_checks() -> None:
-    """In the validator's process alone."""
-    from expectations.engine import warm_up  # noqa: PLC0415 - see above
-
-    warm_up()
