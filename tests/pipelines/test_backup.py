@@ -110,18 +110,19 @@ def test_a_later_version_is_copied_without_dvc_and_to_an_empty_remote_by_it(
         push(self)
 
     monkeypatch.setattr(Repository, "push", spy)
-    waiting.ledger._db.execute("UPDATE versions SET pushed_at = 'then' WHERE number = 1")
-    # The remote was emptied since.
     waiting.versioning.push()
     assert asked == ["push"]
-    assert objects(waiting, 2) <= remote(waiting).objects()
     waiting.ledger._db.execute("UPDATE versions SET pushed_at = NULL WHERE number = 2")
-    new = objects(waiting, 2) - objects(waiting, 1)
     store = remote(waiting)
-    for oid in new:
+    for oid in objects(waiting, 2) - objects(waiting, 1):
         store.remove(oid)
     waiting.versioning.push()
     assert asked == ["push"]
+    assert objects(waiting, 2) <= store.objects()
+    shutil.rmtree(store.root)
+    waiting.ledger._db.execute("UPDATE versions SET pushed_at = NULL WHERE number = 2")
+    waiting.versioning.push()
+    assert asked == ["push", "push"]
     assert objects(waiting, 2) <= store.objects()
 
 
