@@ -6,7 +6,7 @@ after a killed run it was seen to end well with objects left out. So its exit co
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.erase_objects import Output, new_outputs, owners
+from pipelines.erase_objects import Output, new_outputs, outputs_in, owners
 from pipelines.errors import TemporaryError
 from pipelines.in_parallel import in_parallel
 from pipelines.known import Known, store_of
@@ -64,11 +64,14 @@ def complete(study: Study, repository: Repository, waiting: Sequence[int], had: 
 def is_left_to_dvc(study: Study, repository: Repository, had: int | None) -> bool:
     """Whether `dvc push` is to send what is new: it asks for every object of the version, `complete` for the new ones.
 
-    So DVC sends the first version, and the next one to another place than the last; and all to remotes that we do not
-    know.
+    So DVC sends the first version, and the next one to another place than the last, or to one that was emptied; and all
+    to remotes that we do not know.
     """
     place = _place(study, repository)
-    return had is None or place is None or Known(store_of(study.state), _REMOTE, "").get(_REMOTE) != place
+    known = Known(store_of(study.state), _REMOTE, "")
+    last = known.get(_REMOTE)
+    known.keep()
+    return had is None or place is None or last != place or _was_emptied(study, repository, had)
 
 
 def note_backed_up(study: Study, repository: Repository) -> None:
@@ -78,6 +81,18 @@ def note_backed_up(study: Study, repository: Repository) -> None:
     known.keep(forget=False)
 
 
+def _was_emptied(study: Study, repository: Repository, had: int) -> bool:
+    """Whether a remote lacks any of some objects of the version that it had, of persons far from one another."""
+    remote = _default(stores_of(study), repository)
+    erased = {each.pseudonym for each in read_tombstones(study.lake)}
+    blobs = repository.tracked(tag_name(had))
+    paths = [path for path in sorted(blobs) if path.endswith(".dvc") and path.split("/")[1] not in erased]
+    texts = repository.texts_of(blobs, paths[:: max(len(paths) // _SOME, 1)])
+    oids = [output.oid for path, text in texts for output in outputs_in(path, text)]
+    return remote is not None and not all(remote.holds(oid, None) for oid in oids)
+
+
+_SOME = 16
 _REMOTE = "remote"
 
 

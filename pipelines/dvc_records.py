@@ -24,6 +24,7 @@ from pipelines.dvc_objects import Hashed, LakeHashes, enter_folder, flush, hash_
 from pipelines.errors import PainLakeError
 from pipelines.known import store_of
 from pipelines.repository import Repository
+from pipelines.stages import MEDIA_STAGES
 from pipelines.stores import FolderStore, stores_of
 from pipelines.study import Study, template
 
@@ -52,7 +53,7 @@ def enter(study: Study, repository: Repository, changed: Sequence[str], indexed:
     if before is None:
         folders = [study.lake / person / name for person in there for name in _ADDED]
         repository.add([folder for folder in folders if folder.is_dir()])
-        stages = [f"{name}@{person}" for person in with_stages for name in _stages_of_persons(study)]
+        stages = [f"{stage.name}@{person}" for person in with_stages for stage in MEDIA_STAGES]
         repository.accept([*stages, "validate", "publish"])
         return
     with _held(study):
@@ -71,12 +72,6 @@ def enter(study: Study, repository: Repository, changed: Sequence[str], indexed:
             _Lock(found).write(study)
 
 
-def _stages_of_persons(study: Study) -> list[str]:
-    """The stages of a person, as the study's `dvc.yaml` has them."""
-    stages = yaml.safe_load((study.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    return [name for name, stage in stages.items() if "foreach" in stage]
-
-
 @dataclass(frozen=True, slots=True)
 class _Lock:
     """The text of each stage in `dvc.lock`, by its name."""
@@ -86,8 +81,8 @@ class _Lock:
     @classmethod
     def read(cls, study: Study) -> "_Lock | None":
         """The lock, or None where the study's stages or their records are not as PainLake makes them."""
-        own = template("dvc.yaml").read_bytes()
-        if (study.root / "dvc.yaml").read_bytes() != own:
+        pipeline = study.root / "dvc.yaml"
+        if not pipeline.is_file() or pipeline.read_bytes() != template("dvc.yaml").read_bytes():
             return None
         path = study.root / "dvc.lock"
         text = path.read_text(encoding="utf-8") if path.is_file() else _HEAD

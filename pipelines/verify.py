@@ -13,9 +13,9 @@ What is looked at, and what knows how it should be:
 | the vault and its backups | their encryption authenticates them, with the vault's key |
 | `state/audit.log`, receipts of erasures | the log's chain of seals, with the vault's key |
 
-Not looked at: logs, locks, what is known of files (`state/checked.sqlite`), `.dvc/tmp`, git's settings, hooks and reflogs, and DVC's private settings
-(`.dvc/config.local`): nothing knows how these should be. A file that is missing because its person was erased is fine,
-and only the bytes count, not times or modes.
+Not looked at: logs, locks, what is known of files (`state/checked.sqlite`), `.dvc/tmp`, git's settings, hooks and
+reflogs, and DVC's private settings (`.dvc/config.local`): nothing knows how these should be. A file that is missing
+because its person was erased is fine, and only the bytes count, not times or modes.
 """
 
 from collections.abc import Iterable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.erase_objects import outputs_at, owners
+from pipelines.erase_objects import new_outputs, outputs_at, owners
 from pipelines.errors import AccessRefusedError, TemporaryError, UserError
 from pipelines.repository import Repository, tag_name
 from pipelines.stores import FolderStore, stores_of
@@ -97,3 +97,39 @@ def test_an_object_that_arrived_cut_is_copied_again(waiting: MadeStudy) -> None:
     waiting.ledger._db.execute("UPDATE versions SET pushed_at = NULL")
     waiting.versioning.push()
     assert store.md5(oid) == oid.removesuffix(".dir")
+
+
+def test_a_later_version_is_copied_without_dvc_and_to_an_empty_remote_by_it(
+    waiting: MadeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    push = Repository.push
+
+    def spy(self: Repository) -> None:
+        asked.append("push")
+        push(self)
+
+    monkeypatch.setattr(Repository, "push", spy)
+    waiting.versioning.push()
+    assert asked == ["push"]
+    waiting.ledger._db.execute("UPDATE versions SET pushed_at = NULL WHERE number = 2")
+    store = remote(waiting)
+    for oid in objects(waiting, 2) - objects(waiting, 1):
+        store.remove(oid)
+    waiting.versioning.push()
+    assert asked == ["push"]
+    assert objects(waiting, 2) <= store.objects()
+    shutil.rmtree(store.root)
+    waiting.ledger._db.execute("UPDATE versions SET pushed_at = NULL WHERE number = 2")
+    waiting.versioning.push()
+    assert asked == ["push", "push"]
+    assert objects(waiting, 2) <= store.objects()
+
+
+def test_what_differs_between_two_versions_is_all_that_is_looked_for(waiting: MadeStudy) -> None:
+    repository = Repository(waiting.study.root)
+    before, now = (outputs_at(repository, tag_name(number)) for number in (1, 2))
+    new, old = new_outputs(repository, tag_name(2), tag_name(1))
+    assert new - old == now - before
+    assert old - new == before - now
+    assert new_outputs(repository, tag_name(2), None) == (now, set())
