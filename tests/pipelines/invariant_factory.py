@@ -166,8 +166,8 @@ class Archive:
         return self.commits[self.tags[max(self.tags)]] if self.tags else {}
 
 
-def _publish(
-    lake: Path, warehouse: Path, version: VersionRecord, results: Sequence[object], params: PublishParams
+def _publish(  # noqa: PLR0917 - as the one that it stands in for
+    lake: Path, warehouse: Path, version: VersionRecord, results: Sequence[object], params: PublishParams, base: object
 ) -> Path:
     return _list(warehouse, version.number, [each.recording for each in recordings(lake)])
 

@@ -37,16 +37,30 @@ def version(number: int) -> VersionRecord:
     return VersionRecord(number, "0.1.0", "2026-11-21T02:00:00Z", "abc123", "c" * 64, "d" * 64)
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with its first version: two persons with three recordings, whose faces move, each otherwise."""
+    root = tmp_path_factory.mktemp("grow")
+    lake = moving(write_lake(root / "lake"), [(1, 1), (1, 2), (2, 1)])
+    publish(lake, root / "warehouse", version(1), [], GROWING)
+    return root
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Path:
-    """Two persons with two recordings each, whose faces move, each otherwise."""
-    return moving(write_lake(tmp_path / "lake"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+def lake(published: Path, tmp_path: Path) -> Path:
+    """A copy of its lake, with its file in the folder `warehouse` beside it."""
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True, symlinks=True)
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def base(lake: Path) -> Path:
+    """The first version's file."""
+    return lake.parent / "warehouse" / "painlake-v0001.duckdb"
 
 
 def moving(lake: Path, recordings: list[tuple[int, int]]) -> Path:
     for person, number in recordings:
-        if not (lake / pseudonym(person) / "face" / f"{recording_name(person, number)}.parquet").is_file():
-            continue
         shift = person + number / 2
 
         def wave(frame: pl.DataFrame, shift: float = shift) -> pl.DataFrame:
@@ -119,19 +133,21 @@ def add_task(lake: Path) -> None:
 ADDITIONS = [add_recording, add_person, add_observation, add_task, add_nothing]
 
 
-@pytest.mark.parametrize("add", ADDITIONS)
-@pytest.mark.parametrize("over", ["person", "recording"])
+@pytest.mark.parametrize(
+    ("add", "over"), [*((add, "person") for add in ADDITIONS), (add_recording, "recording"), (add_task, "recording")]
+)
 def test_what_is_built_upon_has_the_rows_of_what_is_built_anew(
-    lake: Path, tmp_path: Path, built_anew: list[Path], add: Callable[[Path], None], over: str
+    lake: Path, base: Path, built_anew: list[Path], add: Callable[[Path], None], over: str
 ) -> None:
     params = GROWING.model_copy(update={"neutral": NeutralParams.model_validate({"over": over})})
-    base = publish(lake, tmp_path / "warehouse", version(1), [], params)
-    del built_anew[:]
+    if over != "person":
+        base = publish(lake, base.parent, version(1), [], params)
+        built_anew.clear()
     add(lake)
     file = grown(lake, base, params)
     assert built_anew == []
     assert file.stat().st_mode & 0o777 == 0o444
-    assert_equal(file, anew(lake, tmp_path, params))
+    assert_equal(file, anew(lake, lake.parent, params))
 
 
 def test_frames_that_come_later_are_taken_in(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:
@@ -139,7 +155,7 @@ def test_frames_that_come_later_are_taken_in(lake: Path, tmp_path: Path, built_a
     for path in late:
         path.rename(tmp_path / path.name.replace(".parquet", f".{path.parent.name}"))
     base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
-    del built_anew[:]
+    built_anew.clear()
     for path in late:
         (tmp_path / path.name.replace(".parquet", f".{path.parent.name}")).rename(path)
     file = grown(lake, base)
@@ -147,9 +163,8 @@ def test_frames_that_come_later_are_taken_in(lake: Path, tmp_path: Path, built_a
     assert_equal(file, anew(lake, tmp_path))
 
 
-def test_a_file_is_built_upon_again_and_again(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:
-    file = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
-    del built_anew[:]
+def test_a_file_is_built_upon_again_and_again(lake: Path, base: Path, tmp_path: Path, built_anew: list[Path]) -> None:
+    file = base
     for number, add in enumerate((add_recording, add_person, add_observation), 2):
         add(lake)
         file = grown(lake, file, number=number)
@@ -183,18 +198,13 @@ def measure_again(lake: Path) -> None:
 
 @pytest.mark.parametrize("how", [supersede, correct, remove_person, remove_recording, measure_again])
 def test_a_row_that_changed_or_went_has_the_file_built_anew(
-    lake: Path, tmp_path: Path, built_anew: list[Path], how: Callable[[Path], None]
+    lake: Path, base: Path, built_anew: list[Path], how: Callable[[Path], None]
 ) -> None:
-    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
-    del built_anew[:]
     how(lake)
-    file = grown(lake, base)
-    assert built_anew == [file]
-    assert_equal(file, anew(lake, tmp_path))
+    assert built_anew == [grown(lake, base)]
 
 
-def test_nothing_of_an_erased_person_is_in_the_bytes_of_the_next_file(lake: Path, tmp_path: Path) -> None:
-    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
+def test_nothing_of_an_erased_person_is_in_the_bytes_of_the_next_file(lake: Path, base: Path) -> None:
     assert pseudonym(2).encode() in base.read_bytes()
     remove_person(lake)
     add_recording(lake)
@@ -207,45 +217,31 @@ def test_nothing_of_an_erased_person_is_in_the_bytes_of_the_next_file(lake: Path
     ids=["thresholds", "window", "too small"],
 )
 def test_other_parameters_or_few_recordings_have_the_file_built_anew(
-    lake: Path, tmp_path: Path, built_anew: list[Path], update: dict[str, object]
+    lake: Path, base: Path, built_anew: list[Path], update: dict[str, object]
 ) -> None:
-    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
-    del built_anew[:]
     add_recording(lake)
     params = GROWING.model_copy(update=update)
-    file = grown(lake, base, params)
-    assert built_anew == [file]
-    assert_equal(file, anew(lake, tmp_path, params))
+    assert built_anew == [grown(lake, base, params)]
 
 
 def test_other_code_has_the_file_built_anew(
-    lake: Path, tmp_path: Path, built_anew: list[Path], monkeypatch: pytest.MonkeyPatch
+    lake: Path, base: Path, built_anew: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
-    del built_anew[:]
     monkeypatch.setattr(grow_module, "_made_by", lambda: "another")
-    file = grown(lake, base)
-    assert built_anew == [file]
+    assert built_anew == [grown(lake, base)]
 
 
 def test_a_file_that_holds_other_frames_than_the_lake_is_not_built_upon(
-    lake: Path, tmp_path: Path, built_anew: list[Path], caplog: pytest.LogCaptureFixture
+    lake: Path, base: Path, built_anew: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
-    del built_anew[:]
     # As no stage does: other rows under the same provenance.
     change(lake, recording_name(1, 1), "au_frames", lambda frame: frame.head(10))
     with caplog.at_level(logging.WARNING):
-        file = grown(lake, base)
-    assert built_anew == [file]
+        assert built_anew == [grown(lake, base)]
     assert "is not built upon: main.au_frames has" in caplog.text.replace('"', "")
-    assert_equal(file, anew(lake, tmp_path))
 
 
-def test_what_is_no_published_file_is_not_built_upon(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:
-    base = publish(lake, tmp_path / "warehouse", version(1), [], GROWING)
-    del built_anew[:]
-    broken = tmp_path / "broken.duckdb"
-    broken.write_bytes(base.read_bytes()[:4096])
-    file = publish(lake, tmp_path / "warehouse", version(2), [], GROWING, broken)
-    assert built_anew == [file]
+def test_what_is_no_published_file_is_not_built_upon(lake: Path, base: Path, built_anew: list[Path]) -> None:
+    base.chmod(0o644)
+    base.write_bytes(base.read_bytes()[:4096])
+    assert built_anew == [grown(lake, base)]
