@@ -1,8 +1,8 @@
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +39,8 @@ def test_a_hang_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     def wake(_: float) -> None:
         raise InterruptedError
 
-    monkeypatch.setattr(time, "sleep", wake)
+    # Of this module alone: other threads of the tests sleep too.
+    monkeypatch.setattr(faultpoints, "time", SimpleNamespace(sleep=wake))
     monkeypatch.setenv(VARIABLE, "here:hang")
     with pytest.raises(InterruptedError):
         fault_point("here")

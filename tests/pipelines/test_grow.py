@@ -134,7 +134,11 @@ ADDITIONS = [add_recording, add_person, add_observation, add_task, add_nothing]
 
 
 @pytest.mark.parametrize(
-    ("add", "over"), [*((add, "person") for add in ADDITIONS), (add_recording, "recording"), (add_task, "recording")]
+    ("add", "over"),
+    [
+        *((add, "person") for add in ADDITIONS),
+        *(pytest.param(add, "recording", marks=pytest.mark.slow) for add in ADDITIONS),
+    ],
 )
 def test_what_is_built_upon_has_the_rows_of_what_is_built_anew(
     lake: Path, base: Path, built_anew: list[Path], add: Callable[[Path], None], over: str
@@ -163,6 +167,7 @@ def test_frames_that_come_later_are_taken_in(lake: Path, tmp_path: Path, built_a
     assert_equal(file, anew(lake, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_file_is_built_upon_again_and_again(lake: Path, base: Path, tmp_path: Path, built_anew: list[Path]) -> None:
     file = base
     for number, add in enumerate((add_recording, add_person, add_observation), 2):
