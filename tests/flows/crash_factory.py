@@ -42,7 +42,7 @@ class Here:
     def __exit__(self, *_: object) -> None:
         """Nothing has to end."""
 
-    def warm(self, function: Callable[[], object]) -> None:
+    def warm(self, function: Callable[..., object], *arguments: Any) -> None:
         """All is imported."""
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -77,11 +77,13 @@ class Plain:
 def _prepare() -> None:
     """Import all that a night needs, and take out what costs time and leaves nothing on the disk."""
     from expectations import relations, suites  # noqa: PLC0415 - in the helper's process alone
-    from flows import ingest  # noqa: PLC0415 - the same
+    from flows import cluster, crew, ingest  # noqa: PLC0415 - the same
     from pipelines import face, publish, quality, repository, voice  # noqa: F401, PLC0415 - the same
 
     stands = vars(ingest)
-    stands |= {name: Plain(stands[name].fn) for name in _TASKS} | {"Workers": Here}
+    stands |= {name: Plain(stands[name].fn) for name in _TASKS}
+    # Who measures, and who checks.
+    vars(cluster)["Workers"] = vars(crew)["Workers"] = Here
     # They speak to a server, and decide nothing.
     stands["close_leftover_runs"] = stands["leave_summary"] = lambda *_: None
     for module in (relations, suites):
