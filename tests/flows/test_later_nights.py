@@ -64,6 +64,9 @@ def first(tmp_path_factory: pytest.TempPathFactory, ingest: Callable[[Study], Ni
     root = tmp_path_factory.mktemp("later-nights") / "study"
     (root.parent / "blocked").write_text("a file where a folder should be", encoding="utf-8")
     painlake("init", root, "--remote", root.parent / "blocked" / "remote")
+    # DVC itself tries for a minute; how we try again is tested in test_retries.
+    params = root / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace("retries: 3", "retries: 0"), encoding="utf-8")
     landing = root / "landing"
     register(landing, "PT-1", "PT-7001", "PT-7002")
     deliver(landing, Delivery("PT-1", "V1", "first.mp4", film_face(seed=1)))
