@@ -163,9 +163,10 @@ def test_a_commit_that_was_never_published_is_published_by_the_next_run(made: Ma
 
 def test_a_critical_failure_publishes_nothing(made: Made) -> None:
     broken = ValidationOutcome((CheckResult("values", "tasks", "unique", "recording", "critical", success=False),))
+    before = (made.study.warehouse / "current").readlink()
     with pytest.raises(PainLakeError, match="last version stays"):
         made.version.publish(made.version.repository.head(), broken)
-    assert (made.study.warehouse / "current").readlink() == Path("painlake-v0003.duckdb")
+    assert (made.study.warehouse / "current").readlink() == before
 
 
 def test_without_a_remote_nothing_is_pushed_and_nothing_fails(made: Made) -> None:
