@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipelines.confine import Limits
 from pipelines.media import Sound
+from pipelines.pool import Workers
 from pipelines.speech import CHUNK_S, Hysteresis, chunked, engine, speech_probability, speech_segments
+from tests.pipelines.fault_factory import voice_activity_of_noise
 
 
 def probability(*values: float) -> NDArray[np.float32]:
@@ -32,6 +35,13 @@ def test_speech_is_found_and_silence_is_not(spoken: Sound) -> None:
 
 def test_the_same_sound_gives_the_same_bytes(spoken: Sound) -> None:
     assert speech_probability(spoken).tobytes() == speech_probability(spoken).tobytes()
+
+
+def test_a_worker_computes_it_in_one_thread_to_the_same_bytes() -> None:
+    with Workers(1, Limits(60.0)) as pool:
+        found, threads = pool.run(voice_activity_of_noise)
+    assert threads == 0
+    assert found == voice_activity_of_noise()[0]
 
 
 def test_noise_is_no_speech() -> None:
