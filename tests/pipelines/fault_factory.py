@@ -101,6 +101,6 @@ def voice_activity_of_noise() -> tuple[bytes, int]:
     from pipelines.speech import speech_probability  # noqa: PLC0415 - as above
 
     noise = np.random.default_rng(1).normal(0, 0.05, 16_000).astype(np.float32)
-    before = len(os.listdir("/proc/self/task"))
+    before = len(list(Path("/proc/self/task").iterdir()))
     found = speech_probability(Sound(noise, 16_000, 0.0)).tobytes()
-    return found, len(os.listdir("/proc/self/task")) - before
+    return found, len(list(Path("/proc/self/task").iterdir())) - before
