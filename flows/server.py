@@ -19,6 +19,7 @@ from pathlib import Path
 
 from flows.environment import prepare_environment
 from flows.lifeline import end_with_parent
+from flows.server_database import begin_database
 from pipelines.errors import PainLakeError, UserError
 
 PORT = 4200
@@ -156,6 +157,7 @@ def _serve(port: int, parent: int | None) -> None:
     """Be the server, for as long as the parent lives if one is named."""
     if parent is not None and not end_with_parent(signal.SIGTERM, parent):
         return
+    begin_database(Path(os.environ["PREFECT_HOME"]))
     import uvicorn  # noqa: PLC0415 - the server's process alone wants it
 
     # Its modules are a million objects that stay: to look for rings among them at the usual pace takes a sixth of the start.
