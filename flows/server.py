@@ -166,6 +166,8 @@ def _serve(port: int, parent: int | None) -> None:
     uvicorn.run(
         "prefect.server.api.server:create_app", factory=True, host=_HOST, port=port, log_level="error", lifespan="on"
     )
+    # Python looks for rings once more as it ends: for a second, though all goes with the process.
+    gc.freeze()
 
 
 if __name__ == "__main__":
