@@ -95,7 +95,7 @@ class FaceParams(Block):
 
     def idle(self) -> frozenset[str]:
         """The blocks of engines that are not chosen, and what has no effect."""
-        unused = {"min_tracking_confidence"}
+        unused = frozenset({"min_tracking_confidence"})
         return unused | frozenset(FACE_ENGINES) & frozenset(type(self).model_fields) - {self.engine}
 
     @field_validator("engine")
