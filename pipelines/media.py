@@ -266,7 +266,13 @@ class _Converter:
 def upright(image: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:
     """The image as it is to be shown: turned counter-clockwise by the container's display matrix."""
     quarter_turns = round(rotation_deg / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+    if not quarter_turns:
+        return image
+    if image.ndim == 3 and image.shape[2] == 4:
+        # A pixel moved as one number: a quarter of the time.
+        turned = np.ascontiguousarray(np.rot90(image.view(np.uint32)[..., 0], quarter_turns))
+        return turned[..., np.newaxis].view(np.uint8)
+    return np.ascontiguousarray(np.rot90(image, quarter_turns))
 
 
 def _on_its_side(rotation_deg: int) -> bool:
