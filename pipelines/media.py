@@ -232,6 +232,8 @@ def video_frames(
                 yield Frame(index, float(frame.pts * frame.time_base) - origin, image, *shown)
 
 
+_PAINTED_AT_ONCE_PX = 16
+"""FFmpeg's conversion to four channels may leave columns after the last multiple of it unwritten; that to three does not."""
 _FORMATS = {"rgb": "rgb24", "rgba": "rgba", "luma": "gray"}
 
 
@@ -253,6 +255,9 @@ class _Converter:
             frame = self._scaler.reformat(
                 frame, width=self._max_width, height=height, format=frame.format.name, interpolation="AREA", threads=1
             )
+        if self._format == "rgba" and frame.width % _PAINTED_AT_ONCE_PX:
+            rgb = self._painter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+            return np.concatenate((rgb, np.full((*rgb.shape[:2], 1), 255, dtype=np.uint8)), axis=2)
         painted = self._painter.reformat(frame, format=self._format, threads=1)
         if self._format != "rgba":
             return np.asarray(painted.to_ndarray(), dtype=np.uint8)

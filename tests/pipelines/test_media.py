@@ -52,6 +52,12 @@ def test_a_fourth_channel_is_all_that_rgba_has_more(rotation_deg: int, max_width
     assert (found[..., 3] == 255).all()
 
 
+def test_every_column_is_painted_whatever_the_width() -> None:
+    for width in range(34, 84, 2):
+        image = next(video_frames(video([plain(90, width=width)]), pixels="rgba")).image
+        assert np.abs(image[..., :3].astype(int) - 90).max() <= 3
+
+
 def test_scaling_down_keeps_the_proportions_and_the_size_as_shown() -> None:
     frame = next(video_frames(video([plain(90, width=320, height=240)]), pixels="rgb", max_width=160))
     assert frame.image.shape == (120, 160, 3)
