@@ -40,21 +40,21 @@ def calls_of(found: Sequence[bool], counts: Sequence[float | None]) -> Calls:
     """How often each network ran.
 
     The tracker looks for a face where the frame before had none, and measures where there is one; the counter looks
-    for faces, and measures up to three, in the frames that it counts.
+    for faces in the frames that it counts, and measures those that are not the tracked one.
 
     Args:
         found: a face in each frame?
         counts: the number of faces where they were counted, None elsewhere.
 
     >>> calls_of([True, True, True, True], [1, None, None, None])
-    Calls(detector=0.5, landmarks=1.25, scores=1.0)
+    Calls(detector=0.5, landmarks=1.0, scores=1.0)
     """
     frames = len(found)
     sought = sum(not before for before in [False, *found[:-1]])
-    counted = [count for count in counts if count is not None]
+    counted = [(count, there) for count, there in zip(counts, found, strict=True) if count is not None]
     return Calls(
         detector=(sought + len(counted)) / frames,
-        landmarks=(sum(found) + sum(counted)) / frames,
+        landmarks=(sum(found) + sum(max(count - there, 0) for count, there in counted)) / frames,
         scores=sum(found) / frames,
     )
 

@@ -40,8 +40,7 @@ class MediaPipe:
         """See `FaceEngine.try_out`: look for a face in a grey picture."""
         from pipelines.landmarker import open_landmarker  # noqa: PLC0415 - loading it is what is tried
 
-        with open_landmarker(params) as landmarker:
-            landmarker.track(np.full((120, 160, 3), 128, dtype=np.uint8), 0.0)
+        open_landmarker(params).track(np.full((120, 160, 3), 128, dtype=np.uint8), 0.0)
 
     def measure(self, media: bytes, recording: str, params: FaceParams) -> pl.DataFrame:  # noqa: ARG002 - of the protocol
         """See `FaceEngine.measure`."""
@@ -54,22 +53,24 @@ class MediaPipe:
         sizes_px: list[tuple[int, int]] = []
         faces: list[Face | None] = []
         regions: list[Region] = []
-        with open_landmarker(params) as landmarker:
-            next_count_s = -math.inf
-            for frame in video_frames(media, pixels="rgb", max_width=params.max_width_px):
-                due = frame.timestamp_s >= next_count_s
-                if due:
-                    next_count_s = frame.timestamp_s + params.count_every_s
-                times_s.append(frame.timestamp_s)
-                counts.append(landmarker.count(frame.image, params.second_face_min_size) if due else math.nan)
-                sizes_px.append((frame.shown_width_px, frame.shown_height_px))
-                face = landmarker.track(frame.image, frame.timestamp_s - times_s[0])
-                faces.append(face)
-                if face is not None:
-                    regions.append(face_region(frame.image, face.box))
+        landmarker = open_landmarker(params)
+        next_count_s = -math.inf
+        for frame in video_frames(media, pixels="rgba", max_width=params.max_width_px):
+            times_s.append(frame.timestamp_s)
+            sizes_px.append((frame.shown_width_px, frame.shown_height_px))
+            face = landmarker.track(frame.image, frame.timestamp_s - times_s[0])
+            faces.append(face)
+            if face is not None:
+                regions.append(face_region(frame.image, face.box))
+            due = frame.timestamp_s >= next_count_s
+            if due:
+                next_count_s = frame.timestamp_s + params.count_every_s
+            counts.append(landmarker.count(frame.image, params.second_face_min_size, face) if due else math.nan)
         found = np.array([face is not None for face in faces], dtype=bool)
         sizes = np.array(sizes_px).reshape(-1, 2)[found]
-        measured = _measure([face for face in faces if face is not None], regions, sizes, params)
+        there = [face for face in faces if face is not None]
+        rotations = landmarker.rotations(there) if there else np.empty((0, 3, 3))
+        measured = _measure(there, rotations, regions, sizes, params)
         everywhere = {name: _spread(values, found) for name, values in measured.items()}
         boxes_px = np.stack([everywhere[name] for name in _BOX], axis=1)
         everywhere["face_speed"] = centre_speed(boxes_px, np.array(times_s, dtype=np.float64))
@@ -88,15 +89,18 @@ _BOX = ("face_x", "face_y", "face_w", "face_h")
 
 
 def _measure(
-    faces: "list[Face]", regions: list[Region], sizes_px: NDArray[np.int_], params: FaceParams
+    faces: "list[Face]",
+    rotations: NDArray[np.float64],
+    regions: list[Region],
+    sizes_px: NDArray[np.int_],
+    params: FaceParams,
 ) -> dict[str, NDArray[np.float64]]:
-    """All measures of n faces, with their n regions, in frames of n x 2 (width, height) as shown, by column."""
+    """All measures of n faces, with their n x 3 x 3 rotations and n regions, in frames of n x 2 (width, height) as shown, by column."""
     if not faces:
         empty = np.empty(0)
         measures = AU_FRAMES.names[AU_FRAMES.names.index("face_x") :]
         return dict.fromkeys(measures, empty)
     boxes = np.stack([face.box for face in faces])
-    rotations = np.stack([face.rotation for face in faces])
     angles = openface_angles(rotations)
     points = np.stack([face.points for face in faces])
     scores = np.stack([face.scores for face in faces])

@@ -12,13 +12,13 @@ from pipelines.params_face import FaceParams
 
 
 def identity(params: FaceParams) -> Engine:
-    """What computes the features.
+    """What computes the features: MediaPipe's model, run by LiteRT.
 
     Raises:
         UserError: the model is missing or another one than stated.
     """
     load_model(params)
-    return Engine(ENGINE, importlib.metadata.version(ENGINE), params.model_sha256)
+    return Engine(ENGINE, f"litert-{importlib.metadata.version('ai-edge-litert')}", params.model_sha256)
 
 
 def load_model(params: FaceParams) -> bytes:

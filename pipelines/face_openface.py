@@ -6,7 +6,6 @@ person does not pass unseen.
 """
 
 import math
-from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,8 +51,7 @@ class OpenFace:
         from pipelines.landmarker import open_landmarker  # noqa: PLC0415 - loading it is what is tried
 
         check_set_up(params.openface)
-        with open_landmarker(params) as landmarker:
-            landmarker.count(np.full((120, 160, 3), 128, dtype=np.uint8), params.second_face_min_size)
+        open_landmarker(params).count(np.full((120, 160, 3), 128, dtype=np.uint8), params.second_face_min_size)
 
     def measure(self, media: bytes, recording: str, params: FaceParams) -> pl.DataFrame:
         """See `FaceEngine.measure`.
@@ -92,20 +90,19 @@ def _as_frames(faces: Faces, media: bytes, params: FaceParams) -> pl.DataFrame:
     sizes_px: list[tuple[int, int]] = []
     counts: list[float] = []
     regions: dict[int, Region] = {}
-    with ExitStack() as stack:
-        landmarker = None if faces.several else stack.enter_context(_landmarker(params))
-        next_count_s = -math.inf
-        for frame in video_frames(media, pixels="rgb", max_width=params.max_width_px):
-            times_s.append(frame.timestamp_s)
-            size_px = (frame.shown_width_px, frame.shown_height_px)
-            sizes_px.append(size_px)
-            due = frame.timestamp_s >= next_count_s
-            if due:
-                next_count_s = frame.timestamp_s + params.count_every_s
-            counts.append(_count(faces, frame.index, frame.image, landmarker, params) if due else math.nan)
-            row = at.get(frame.index)
-            if row is not None:
-                regions[frame.index] = face_region(frame.image, boxes_px[row] / np.tile(size_px, 2))
+    landmarker = None if faces.several else _landmarker(params)
+    next_count_s = -math.inf
+    for frame in video_frames(media, pixels="rgba", max_width=params.max_width_px):
+        times_s.append(frame.timestamp_s)
+        size_px = (frame.shown_width_px, frame.shown_height_px)
+        sizes_px.append(size_px)
+        due = frame.timestamp_s >= next_count_s
+        if due:
+            next_count_s = frame.timestamp_s + params.count_every_s
+        counts.append(_count(faces, frame.index, frame.image, landmarker, params) if due else math.nan)
+        row = at.get(frame.index)
+        if row is not None:
+            regions[frame.index] = face_region(frame.image, boxes_px[row] / np.tile(size_px, 2))
     _check_length(faces.frames, len(times_s), params.openface.max_frame_difference)
     kept = faces.index < len(times_s)
     index = faces.index[kept]
@@ -130,7 +127,7 @@ def _as_frames(faces: Faces, media: bytes, params: FaceParams) -> pl.DataFrame:
     )
 
 
-def _landmarker(params: FaceParams) -> "AbstractContextManager[Landmarker]":
+def _landmarker(params: FaceParams) -> "Landmarker":
     from pipelines.landmarker import open_landmarker  # noqa: PLC0415 - publication needs no landmarker
 
     return open_landmarker(params)

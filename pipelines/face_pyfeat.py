@@ -34,8 +34,8 @@ _OF_PYFEAT = tuple(unit for unit in AU_NAMES if unit not in _OF_MEDIAPIPE)
 _PRESENT = 0.5
 """The probability from which a classifier says yes."""
 _LIBRARIES = {
-    "detectorv2": ("py-feat", "torch", "timm", "mediapipe"),
-    "detectorv1": ("py-feat", "torch", "scikit-learn", "xgboost", "mediapipe"),
+    "detectorv2": ("py-feat", "torch", "timm", "ai-edge-litert"),
+    "detectorv1": ("py-feat", "torch", "scikit-learn", "xgboost", "ai-edge-litert"),
 }
 """Whose versions can change a number."""
 

@@ -2,13 +2,15 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 _SIDE_PX = 64
 """Faces are brought to this size before their sharpness is taken, so that near and far ones compare."""
-_LUMA = np.array([0.299, 0.587, 0.114])
+_LUMA = np.array([0.299, 0.587, 0.114, 0.0])
 """ITU-R BT.601."""
+_LAPLACIAN = np.array([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
 
 
 class Region(NamedTuple):
@@ -25,7 +27,7 @@ def face_region(image: NDArray[np.uint8], box: NDArray[np.float64]) -> Region:
     """Measure the picture of a face.
 
     Args:
-        image: height x width x 3, RGB.
+        image: height x width x 4, RGBA.
         box: x, y, width, height of the face, as shares of the image; what lies outside is cut off.
 
     Returns:
@@ -35,7 +37,7 @@ def face_region(image: NDArray[np.uint8], box: NDArray[np.float64]) -> Region:
     Source:
         Pech-Pacheco et al. 2000, ICPR, doi:10.1109/ICPR.2000.903548.
 
-    >>> face_region(np.full((40, 40, 3), 80, np.uint8), np.array([0.1, 0.1, 0.5, 0.5])).brightness
+    >>> face_region(np.full((40, 40, 4), 80, np.uint8), np.array([0.1, 0.1, 0.5, 0.5])).brightness
     80.0
     """
     height, width = image.shape[:2]
@@ -44,25 +46,31 @@ def face_region(image: NDArray[np.uint8], box: NDArray[np.float64]) -> Region:
     high = np.clip(np.ceil((box[:2] + box[2:]) * sides), 0, sides).astype(int)
     if np.any(high - low < 3):
         return _NOTHING
-    luma = _small(image[low[1] : high[1], low[0] : high[0]]) @ _LUMA
-    spread = float(np.var(luma))
-    inner = luma[1:-1, 1:-1]
-    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner
+    luma = _small_luma(image[low[1] : high[1], low[0] : high[0]])
+    mean, variance = _mean_and_variance(luma)
+    laplacian = np.asarray(cv2.filter2D(luma, -1, _LAPLACIAN), dtype=np.float64)[1:-1, 1:-1]
     # Below a grey level's variance there is only rounding to divide by.
-    return Region(round(float(luma.mean()), 6), float(np.var(laplacian)) / spread if spread > 1e-3 else float("nan"))
+    return Region(round(mean, 6), _mean_and_variance(laplacian)[1] / variance if variance > 1e-3 else float("nan"))
 
 
-def _small(region: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """A region at 64 x 64 px: each the mean of 2 x 2 samples, evenly spread; where it is smaller, pixels are repeated.
+def _mean_and_variance(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Of all values; a fifth of the time of NumPy's, which checks what these arrays always are."""
+    mean, deviation = cv2.meanStdDev(values)
+    return float(mean[0, 0]), float(deviation[0, 0]) ** 2
+
+
+def _small_luma(region: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The luma of a region at 64 x 64 px: each the mean of 2 x 2 samples, evenly spread, or of a pixel that is repeated.
 
     Four samples and no mean over the whole area: on each frame of a near face that would cost a tenth of finding it.
     """
     rows, columns = ((2 * np.arange(2 * _SIDE_PX) + 1) * side // (4 * _SIDE_PX) for side in region.shape[:2])
-    # Rows first, since they lie together in memory; whole numbers, so that the order changes nothing.
-    lines = region.take(rows, axis=0).astype(np.uint16)
-    lines = lines[::2] + lines[1::2]
-    summed = lines.take(columns[::2], axis=1) + lines.take(columns[1::2], axis=1)
-    return np.asarray(summed / 4, dtype=np.float64)
+    # A pixel is one number while it is moved. Rows first, since they lie together in memory.
+    pixels = region.view(np.uint32)[..., 0].take(rows, axis=0).take(columns, axis=1)
+    samples = pixels.view(np.uint8).reshape(_SIDE_PX, 2, 2 * _SIDE_PX, 4)
+    lines = samples[:, 0].astype(np.uint16) + samples[:, 1]
+    summed = lines.reshape(_SIDE_PX, _SIDE_PX, 2, 4)
+    return np.asarray((summed[:, :, 0] + summed[:, :, 1]) @ (_LUMA / 4), dtype=np.float64)
 
 
 def centre_speed(boxes_px: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:

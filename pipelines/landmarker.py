@@ -1,32 +1,30 @@
-"""MediaPipe's Face Landmarker: its model checked, its log and its telemetry silenced, its results as plain arrays.
+"""The Face Landmarker: one face tracked through a recording, and all faces counted in single frames.
 
-MediaPipe's own Python makes an object of each of 478 landmarks in every frame, and hands each call to a thread of its
-own; together a tenth of the time. So here its C functions are called directly, and their arrays are read where they lie.
+It does what MediaPipe's graph does with one face in VIDEO mode: a face is looked for where there was none in the frame
+before, and its landmarks tell where to look in the next one. Source: MediaPipe, face_landmarker_graph.cc and
+face_landmarks_detector_graph.cc; Grishchenko et al. 2020, arXiv:2006.10962.
 """
 
-import ctypes
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import mediapipe
 import numpy as np
-from mediapipe.tasks.python import BaseOptions, vision
-from mediapipe.tasks.python.components.containers.category_c import MpCategoryC
-from mediapipe.tasks.python.components.containers.landmark_c import MpNormalizedLandmarkC
-from mediapipe.tasks.python.core.mediapipe_c_bindings import load_raw_library
-from mediapipe.tasks.python.core.mediapipe_c_utils import handle_status
-from mediapipe.tasks.python.vision.face_landmarker import MpFaceLandmarkerResultC
 from numpy.typing import NDArray
 
+from pipelines.canonical_face import read_canonical_face
+from pipelines.face_crop import Region, around, crop, squared
+from pipelines.face_detector import Detection, detect, overlaps
 from pipelines.face_geometry import LANDMARKS
-from pipelines.face_model import load_model
+from pipelines.face_networks import LANDMARKS_SIDE_PX, Networks, open_networks
+from pipelines.one_euro import OneEuroFilter
 from pipelines.params_face import FaceParams
 
 _MAX_COUNTED = 3
+_LEFT_EYE, _RIGHT_EYE = 33, 263
+"""Their outer corners, as they lie in the picture."""
+_SAME_FACE = 0.3
+"""A detection that overlaps the tracked face by more (intersection over union) is that face."""
+
+Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,196 +32,126 @@ class Face:
     """One face in one image.
 
     `box`: x, y, width, height of its landmarks, as shares of the image; `outside`: the share of its landmarks that lie
-    outside the image; `points`: the landmarks of
-    `pipelines.face_geometry.LANDMARKS` x 3, in pixels of the image, depth too; `scores`: 52 expression scores;
-    `rotation`: 3 x 3, from MediaPipe's canonical face to its camera space.
+    outside the image; `points`: the landmarks of `pipelines.face_geometry.LANDMARKS` x 3, in pixels of the image, depth
+    too; `scores`: 52 expression scores; `stance`: what `Landmarker.rotations` takes.
     """
 
-    box: NDArray[np.float64]
+    box: Points
     outside: float
-    points: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    rotation: NDArray[np.float64]
+    points: Points
+    scores: Points
+    stance: Points
 
 
 class Landmarker:
     """A tracker of the one main face through a recording, and a counter of all faces in single frames.
 
-    MediaPipe's VIDEO mode remembers and smooths, so every recording needs one of its own; open it with
-    `open_landmarker`.
+    It remembers and smooths, so every recording needs one of its own.
+
+    Args:
+        networks: the model's.
+        params: from what probability on a face is one.
     """
 
-    def __init__(self, tracker: Any, counter: Any) -> None:
-        self._tracker = tracker
-        self._counter = counter
+    def __init__(self, networks: Networks, params: FaceParams) -> None:
+        self._networks = networks
+        self._canonical = read_canonical_face(networks.geometry)
+        self._params = params
+        self._smooth = OneEuroFilter(min_cutoff_hz=0.05, beta=80.0, speed_cutoff_hz=1.0)
+        self._where: Region | None = None
         self._last_ms = -1
 
     def track(self, image: NDArray[np.uint8], timestamp_s: float) -> Face | None:
         """The main face of the next frame.
 
         Args:
-            image: height x width x 3, RGB.
+            image: height x width x 3 or 4, RGB.
             timestamp_s: its time, counted from any zero that is not later.
         """
         # Whole milliseconds must increase: frames closer than that, or out of order, are moved on by one.
         self._last_ms = max(self._last_ms + 1, round(timestamp_s * 1000))
-        with _detected(self._tracker, "MpFaceLandmarkerDetectForVideo", image, self._last_ms) as result:
-            if not result.face_landmarks_count:
-                return None
-            landmarks = _landmarks(result, 0)
-            scores = _scores(result)
-            rotation = result.facial_transformation_matrixes[0].to_numpy()[:3, :3]
-        height, width = image.shape[:2]
-        return Face(
-            box=_box(landmarks),
-            outside=float(np.mean(np.any((landmarks[:, :2] < 0) | (landmarks[:, :2] > 1), axis=1))),
-            points=landmarks[list(LANDMARKS)] * (width, height, width),
-            scores=scores,
-            rotation=np.asarray(rotation, dtype=np.float64),
-        )
+        where = self._where or self._look(image)
+        points = None if where is None else self._landmarks(image, where)
+        if points is None:
+            self._where = None
+            self._smooth.reset()
+            return None
+        box = _box(points)
+        self._where = squared(around(box, points[_LEFT_EYE, :2], points[_RIGHT_EYE, :2]))
+        return self._face(self._smooth(points, self._last_ms / 1000, float(box[2:].mean())), image)
 
-    def count(self, image: NDArray[np.uint8], min_size: float) -> int:
-        """How many faces an image (height x width x 3, RGB) shows, of three at most.
+    def count(self, image: NDArray[np.uint8], min_size: float, tracked: Face | None = None) -> int:
+        """How many faces an image shows, of three at most.
 
         Args:
-            image: the frame.
+            image: the frame, height x width x 3 or 4, RGB.
             min_size: a face counts from this share of the largest one's height on.
+            tracked: the face that is known to be in this image.
         """
-        with _detected(self._counter, "MpFaceLandmarkerDetectImage", image) as result:
-            heights = [_box(_landmarks(result, face))[3] for face in range(result.face_landmarks_count)]
+        height, width = image.shape[:2]
+        known = None if tracked is None else tracked.box * (width, height, width, height)
+        found = detect(self._networks, image, self._params.min_detection_confidence)[:_MAX_COUNTED]
+        boxes = [box for each in found if (box := self._box_of(each, image, known)) is not None]
+        heights = [float(box[3]) for box in boxes]
         return sum(height >= min_size * max(heights) for height in heights)
 
+    def rotations(self, faces: list[Face]) -> Points:
+        """From MediaPipe's canonical face to its camera space: x right, y up, z towards the viewer.
 
-@contextmanager
-def _detected(landmarker: Any, function: str, image: NDArray[np.uint8], *timestamp_ms: int) -> Iterator[Any]:
-    """What a C function of a landmarker finds in an image; it is there until the block ends.
+        Args:
+            faces: n of them, one at least.
 
-    Raises:
-        RuntimeError: MediaPipe could not do it (or one of the errors that it translates its codes to).
-    """
-    library: Any = load_raw_library(())
-    # Kept until the block ends: MediaPipe frees the pixels with it.
-    seen = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
-    result, said = MpFaceLandmarkerResultC(), ctypes.c_char_p()
-    # The handles that MediaPipe's own methods pass to the same functions; it has no other way to them.
-    status = getattr(library, function)(
-        landmarker._handle,  # noqa: SLF001 - see above
-        seen._image_ptr,  # noqa: SLF001 - see above
-        None,
-        *timestamp_ms,
-        ctypes.byref(result),
-        ctypes.byref(said),
-    )
-    try:
-        handle_status(status, said)
-    finally:
-        if said.value is not None:
-            library.MpErrorFree(said)
-    try:
-        yield result
-    finally:
-        library.MpFaceLandmarkerCloseResult(ctypes.byref(result))
+        Returns:
+            n x 3 x 3.
+        """
+        stances = np.stack([face.stance for face in faces])
+        return self._canonical.rotations(stances[:, :-1], stances[:, -1, 2])
 
+    def _look(self, image: NDArray[np.uint8]) -> Region | None:
+        found = detect(self._networks, image, self._params.min_detection_confidence)
+        return found[0].region() if found else None
 
-def _fields(struct: Any, *names: str) -> np.dtype[Any]:
-    """Some numbers of a C struct, as numpy reads an array of them."""
-    fields = [getattr(struct, name) for name in names]
-    formats = {"x": "f4", "y": "f4", "z": "f4", "score": "f4", "index": "i4"}
-    return np.dtype(
-        {
-            "names": names,
-            "formats": [formats[name] for name in names],
-            "offsets": [field.offset for field in fields],
-            "itemsize": ctypes.sizeof(struct),
-        }
-    )
+    def _landmarks(self, image: NDArray[np.uint8], where: Region) -> Points | None:
+        """478 x 3 in px of the image, or None where there is no face."""
+        points, presence = self._networks.landmarks(crop(image, where, LANDMARKS_SIDE_PX))
+        return where.to_picture(points) if presence >= self._params.min_presence_confidence else None
+
+    def _box_of(self, found: Detection, image: NDArray[np.uint8], known: Points | None) -> Points | None:
+        """The box of a face's landmarks, in px; None where the second look sees no face."""
+        if known is not None and overlaps(_corners(known)[np.newaxis], _corners(found.box))[0] > _SAME_FACE:
+            return known
+        points = self._landmarks(image, found.region())
+        return None if points is None else _box(points)
+
+    def _face(self, points: Points, image: NDArray[np.uint8]) -> Face:
+        height, width = image.shape[:2]
+        sides = (width, height)
+        stance = np.concatenate((points[self._canonical.landmarks], points.mean(axis=0, keepdims=True)))
+        beyond = np.any((points[:, :2] < 0) | (points[:, :2] > sides), axis=1)
+        return Face(
+            box=_box(points) / (*sides, *sides),
+            outside=float(beyond.mean()),
+            points=points[list(LANDMARKS)],
+            scores=self._networks.scores(points),
+            stance=(stance - (width / 2, height / 2, 0)) / height,
+        )
 
 
-_POINT = _fields(MpNormalizedLandmarkC, "x", "y", "z")
-_CATEGORY = _fields(MpCategoryC, "index", "score")
-
-
-def _read(pointer: Any, struct: Any, count: int, fields: np.dtype[Any]) -> NDArray[Any]:
-    """An array of C structs, where it lies."""
-    return np.frombuffer((struct * count).from_address(ctypes.addressof(pointer.contents)), dtype=fields)
-
-
-def _landmarks(result: Any, face: int) -> NDArray[np.float64]:
-    """The landmarks of a face, n x 3, as shares of the image."""
-    found = result.face_landmarks[face]
-    points = _read(found.landmarks, MpNormalizedLandmarkC, found.landmarks_count, _POINT)
-    return np.stack([points[axis].astype(np.float64) for axis in "xyz"], axis=1)
-
-
-def _scores(result: Any) -> NDArray[np.float64]:
-    """The expression scores of the first face, in the order of their numbers."""
-    found = result.face_blendshapes[0]
-    categories = _read(found.categories, MpCategoryC, found.categories_count, _CATEGORY)
-    return np.asarray(categories["score"][np.argsort(categories["index"], kind="stable")], dtype=np.float64)
-
-
-@contextmanager
-def open_landmarker(params: FaceParams) -> Iterator[Landmarker]:
+def open_landmarker(params: FaceParams) -> Landmarker:
     """A landmarker for one recording; it opens no connection and computes on the CPU.
 
     Raises:
         UserError: the model is missing or another one than stated.
     """
-    model = load_model(params)
-    with ExitStack() as stack:
-        stack.enter_context(_without_telemetry())
-        with _silent_stderr():
-            tracker = stack.enter_context(_create(model, params, vision.RunningMode.VIDEO, faces=1))
-            counter = stack.enter_context(_create(model, params, vision.RunningMode.IMAGE, faces=_MAX_COUNTED))
-        yield Landmarker(tracker, counter)
+    return Landmarker(open_networks(params), params)
 
 
-def _create(model: bytes, params: FaceParams, mode: Any, *, faces: int) -> Any:
-    tracks = mode == vision.RunningMode.VIDEO
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_buffer=model, delegate=BaseOptions.Delegate.CPU),
-        running_mode=mode,
-        num_faces=faces,
-        min_face_detection_confidence=params.min_detection_confidence,
-        min_face_presence_confidence=params.min_presence_confidence,
-        min_tracking_confidence=params.min_tracking_confidence,
-        output_face_blendshapes=tracks,
-        output_facial_transformation_matrixes=tracks,
-    )
-    return vision.FaceLandmarker.create_from_options(options)
-
-
-@contextmanager
-def _without_telemetry() -> Iterator[None]:
-    """Keep MediaPipe from reporting its use to its maker.
-
-    It does so for every landmarker since 0.10.35 and has no switch (google-ai-edge/mediapipe issue 6291). Its uploader
-    asks the environment for a proxy, and a proxy of no known scheme makes it give up before it looks up a name.
-    """
-    before = {name: os.environ.pop(name, None) for name in ("https_proxy", "no_proxy", "NO_PROXY")}
-    os.environ["https_proxy"] = "none://off"
-    try:
-        yield
-    finally:
-        del os.environ["https_proxy"]
-        os.environ.update({name: value for name, value in before.items() if value is not None})
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep the native libraries' greetings out of the log: no environment variable silences them."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _box(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
+def _box(points: Points) -> Points:
+    """x, y, width, height of n x 3 points."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     return np.concatenate([low, high - low])
+
+
+def _corners(box: Points) -> Points:
+    """x, y, width, height as left, top, right, bottom."""
+    return np.concatenate((box[:2], box[:2] + box[2:]))

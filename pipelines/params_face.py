@@ -77,6 +77,7 @@ class FaceParams(Block):
     min_detection_confidence: float = Field(default=0.5, ge=0, le=1)
     min_presence_confidence: float = Field(default=0.5, ge=0, le=1)
     min_tracking_confidence: float = Field(default=0.5, ge=0, le=1)
+    """Without effect: it tells several faces apart, and one is tracked."""
     max_turn_rad: float = Field(default=0.7, gt=0, le=1.6)
     """Action units from geometry are NULL where the head is pitched or turned further than this."""
     min_coverage: float = Field(default=0.8, ge=0, le=1)
@@ -93,8 +94,9 @@ class FaceParams(Block):
     """Of the engine `openface`."""
 
     def idle(self) -> frozenset[str]:
-        """The blocks of engines that are not chosen."""
-        return frozenset(FACE_ENGINES) & frozenset(type(self).model_fields) - {self.engine}
+        """The blocks of engines that are not chosen, and what has no effect."""
+        unused = frozenset({"min_tracking_confidence"})
+        return unused | frozenset(FACE_ENGINES) & frozenset(type(self).model_fields) - {self.engine}
 
     @field_validator("engine")
     @classmethod

@@ -19,7 +19,8 @@ ONLY = {
     "botocore": {"pipelines/storage.py", "pipelines/s3_client.py", "pipelines/s3_read.py", "pipelines/s3_write.py"},
     "dvc": {"pipelines/checkout.py"},
     "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py", "pipelines/worker_key.py", "pipelines/parcel.py"},
-    "mediapipe": {"pipelines/landmarker.py", "pipelines/face.py", "pipelines/face_model.py", "pipelines/face_geometry.py"},
+    "ai_edge_litert": {"pipelines/face_networks.py"},
+    "cv2": {"pipelines/face_crop.py", "pipelines/face_detector.py", "pipelines/face_networks.py", "pipelines/frame_quality.py", "pipelines/synthetic/"},
     "opensmile": {"pipelines/smile.py"},
     "parselmouth": {"pipelines/synthetic/", "pipelines/praat.py"},
     "skimage": {"pipelines/synthetic/"},
@@ -50,6 +51,8 @@ SEES_IDS = {
 
 AT_START_UP = (
     "mediapipe",
+    "ai_edge_litert",
+    "cv2",
     "opensmile",
     "great_expectations",
     "pandas",

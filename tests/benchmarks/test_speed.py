@@ -75,7 +75,7 @@ def test_a_night_is_read_from_what_it_says() -> None:
 def test_the_tracker_needs_the_detector_only_where_it_has_no_face() -> None:
     calls = kernels.calls_of([True, False, False, True, True], [2.0, None, None, 0.0, None])
     assert calls.detector == pytest.approx((1 + 2 + 2) / 5)
-    assert calls.landmarks == pytest.approx((3 + 2) / 5)
+    assert calls.landmarks == pytest.approx((3 + 1) / 5)
     assert calls.scores == pytest.approx(3 / 5)
 
 

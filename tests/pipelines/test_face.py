@@ -241,7 +241,7 @@ def test_reasons_follow_the_thresholds(found: list[bool], counts: list[int | Non
 def test_the_engine_is_named_with_its_version_and_model() -> None:
     found = engine(PARAMS)
     assert found.name == "mediapipe"
-    assert found.version.startswith("1.2")
+    assert found.version.startswith("litert-2.")
     assert found.model_sha256 == PARAMS.model_sha256
 
 

@@ -40,6 +40,24 @@ def test_pixels_are_given_as_asked_for() -> None:
     assert next(video_frames(media, pixels="luma")).image.shape == (48, 64)
 
 
+@pytest.mark.parametrize("rotation_deg", [0, 90, 180, 270])
+@pytest.mark.parametrize("max_width", [None, 40])
+def test_a_fourth_channel_is_all_that_rgba_has_more(rotation_deg: int, max_width: int | None) -> None:
+    picture = plain(20, width=66, height=50)
+    picture[:25, :40, 0] = 220
+    media = video([picture], rotation_deg=rotation_deg)
+    plainly = next(video_frames(media, pixels="rgb", max_width=max_width)).image
+    found = next(video_frames(media, pixels="rgba", max_width=max_width)).image
+    assert np.abs(found[..., :3].astype(int) - plainly).max() <= 2
+    assert (found[..., 3] == 255).all()
+
+
+def test_every_column_is_painted_whatever_the_width() -> None:
+    for width in range(34, 84, 2):
+        image = next(video_frames(video([plain(90, width=width)]), pixels="rgba")).image
+        assert np.abs(image[..., :3].astype(int) - 90).max() <= 3
+
+
 def test_scaling_down_keeps_the_proportions_and_the_size_as_shown() -> None:
     frame = next(video_frames(video([plain(90, width=320, height=240)]), pixels="rgb", max_width=160))
     assert frame.image.shape == (120, 160, 3)

@@ -14,6 +14,6 @@ def test_an_engine_that_cannot_be_loaded_is_named_in_one_line(monkeypatch: pytes
     def broken(*_: object, **__: object) -> None:
         raise OSError("libEGL.so.1: cannot open shared object file")
 
-    monkeypatch.setattr(landmarker, "_create", broken)
+    monkeypatch.setattr(landmarker, "open_networks", broken)
     with pytest.raises(PainLakeError, match=r"libEGL\.so\.1"):
         check_engines(FaceParams())
