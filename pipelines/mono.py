@@ -1,17 +1,26 @@
 """A track's sound, mixed down to mono at one rate while the track is decoded."""
 
+from dataclasses import dataclass
+
 import av
 import numpy as np
 from numpy.typing import NDArray
-
-from pipelines.media import Sound
 
 _LOST_SOUND_S = 0.02
 """A longer gap between what was decoded and a frame's time is lost sound; less is the resampler's own delay."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Mono sound: float32 samples in -1..1 at `sample_rate_hz`; the first one is heard at `start_s`."""
+
+    samples: NDArray[np.float32]
+    sample_rate_hz: int
+    start_s: float
+
+
 class Mono:
-    """Takes a track's frames one by one; gives what `pipelines.media.read_sound` gives of the same track.
+    """Takes a track's frames one by one.
 
     Args:
         sample_rate_hz: the rate to bring it to.
@@ -44,7 +53,10 @@ class Mono:
         if not self._parts:
             return None
         self._resample(None)
-        return Sound(np.concatenate(self._parts), self._rate_hz, self._start_s or 0.0)
+        samples = np.concatenate(self._parts)
+        # Whoever keeps this object need not keep the sound twice.
+        self._parts.clear()
+        return Sound(samples, self._rate_hz, self._start_s or 0.0)
 
     def _resample(self, frame: av.AudioFrame | None) -> None:
         for out in self._resampler.resample(frame):

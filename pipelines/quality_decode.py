@@ -9,8 +9,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from pipelines.declared import declared_lengths
-from pipelines.media import Sound, container_start_s, decode_packet, open_media, read_packets
-from pipelines.mono import Mono
+from pipelines.media import container_start_s, decode_packet, open_media, read_packets
+from pipelines.mono import Mono, Sound
 from pipelines.params import QualityParams
 from pipelines.quality_picture import Picture, picture
 from pipelines.speech import SPEECH_RATE_HZ

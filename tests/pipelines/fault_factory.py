@@ -97,7 +97,7 @@ def voice_activity_of_noise() -> tuple[bytes, int]:
     """Its bytes, and how many threads it began."""
     import numpy as np  # noqa: PLC0415 - as above
 
-    from pipelines.media import Sound  # noqa: PLC0415 - as above
+    from pipelines.mono import Sound  # noqa: PLC0415 - as above
     from pipelines.speech import speech_probability  # noqa: PLC0415 - as above
 
     noise = np.random.default_rng(1).normal(0, 0.05, 16_000).astype(np.float32)
