@@ -4,6 +4,7 @@ Prefect's embedded one goes on for ever where the run is killed, and it is start
 one starts at once, so that both take their seconds side by side.
 """
 
+import gc
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from flows.environment import prepare_environment
 from flows.lifeline import end_with_parent
+from flows.server_database import begin_database
 from pipelines.errors import PainLakeError, UserError
 
 PORT = 4200
@@ -29,6 +31,12 @@ _FOR_ONE_RUN = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     # There are no automations that each event would be held against.
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    # What a task's events tell is in its run, which is kept; nobody follows them.
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+    # By itself it writes each change of each task in a transaction of its own.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "2",
 }
 """Without what keeps house in a server that stays."""
 
@@ -149,11 +157,17 @@ def _serve(port: int, parent: int | None) -> None:
     """Be the server, for as long as the parent lives if one is named."""
     if parent is not None and not end_with_parent(signal.SIGTERM, parent):
         return
+    begin_database(Path(os.environ["PREFECT_HOME"]))
     import uvicorn  # noqa: PLC0415 - the server's process alone wants it
+
+    # Its modules are a million objects that stay: to look for rings among them at the usual pace takes a sixth of the start.
+    gc.set_threshold(50_000, 20, 20)
 
     uvicorn.run(
         "prefect.server.api.server:create_app", factory=True, host=_HOST, port=port, log_level="error", lifespan="on"
     )
+    # Python looks for rings once more as it ends: for a second, though all goes with the process.
+    gc.freeze()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipelines.bounds import check_declared, check_picture, check_room
 from pipelines.errors import Rejection
+from pipelines.mono import Mono, Sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,6 @@ class Frame:
     image: NDArray[np.uint8]
     shown_width_px: int
     shown_height_px: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """Mono sound: float32 samples in -1..1 at `sample_rate_hz`; the first one is heard at `start_s`."""
-
-    samples: NDArray[np.float32]
-    sample_rate_hz: int
-    start_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +276,6 @@ def _on_its_side(rotation_deg: int) -> bool:
     return round(rotation_deg / 90) % 2 == 1
 
 
-_LOST_SOUND_S = 0.02
-"""A longer gap between what was decoded and a frame's time is lost sound; less is the resampler's own delay."""
-
-
 def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
     """Decode the first audio track to mono at one rate; where packets are lost, silence stands in their place.
 
@@ -299,24 +287,13 @@ def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
             return None
         stream = container.streams.audio[0]
         origin = container_start_s(container)
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hz)
-        parts: list[NDArray[np.float32]] = []
-        start_s: float | None = None
+        mono = Mono(sample_rate_hz)
         for packet in read_packets(container, stream):
             try:
                 decoded = decode_packet(packet)
             except av.error.FFmpegError:
                 continue
             for frame in decoded:
-                if frame.pts is not None and frame.time_base is not None:
-                    at_s = float(frame.pts * frame.time_base) - origin
-                    start_s = at_s if start_s is None else start_s
-                    missing = round((at_s - start_s) * sample_rate_hz) - sum(map(len, parts))
-                    if missing > _LOST_SOUND_S * sample_rate_hz:
-                        # Packets were lost: without silence in their place all later sound would come too early.
-                        parts.append(np.zeros(missing, dtype=np.float32))
-                parts.extend(out.to_ndarray()[0] for out in resampler.resample(frame))
-        if not parts:
-            return None
-        parts.extend(out.to_ndarray()[0] for out in resampler.resample(None))
-        return Sound(np.concatenate(parts), sample_rate_hz, start_s or 0.0)
+                timed = frame.pts is not None and frame.time_base is not None
+                mono.take(frame, float(frame.pts * frame.time_base) - origin if timed else None)
+        return mono.sound()

@@ -212,13 +212,17 @@ def _do(limits: Limits, function: Callable[..., T], arguments: tuple[Any, ...]) 
         )
     try:
         with computing_time(limits.cpu_s):
-            return function(*arguments), missing
+            result = function(*arguments)
     except MemoryError:
         # A plain one: FFmpeg's own cannot be sent from process to process.
         raise MemoryError from None
     finally:
         # A container that was read is a ring of objects, and keeps the whole file until somebody looks for such rings.
         gc.collect()
+    if not gc.get_freeze_count():
+        # The libraries, which are there to stay: to go through them takes 0.07 s each time, half a second a recording.
+        gc.freeze()
+    return result, missing
 
 
 def _kills() -> int:

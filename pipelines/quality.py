@@ -6,7 +6,6 @@ import polars as pl
 from pipelines import speech
 from pipelines.engine import Engine
 from pipelines.errors import Reason
-from pipelines.media import read_sound
 from pipelines.params import ProtocolParams, QualityParams
 from pipelines.quality_decode import AudioTrace, Decoded, VideoTrace, decode
 from pipelines.quality_sound import sound_measures
@@ -21,7 +20,7 @@ def engine(params: QualityParams) -> Engine:  # noqa: ARG001 - every stage's eng
 
 
 def measure_quality(media: bytes, recording: Recording, params: QualityParams) -> pl.DataFrame:
-    """Measure a recording in one decoding pass over its video (and two over its sound, at two rates).
+    """Measure a recording in one decoding pass over both its tracks.
 
     Args:
         media: the whole file; sound alone and video alone will do.
@@ -43,10 +42,14 @@ def measure_quality(media: bytes, recording: Recording, params: QualityParams) -
     }
     if decoded.video is not None:
         values |= _timing(decoded.video) | _picture(decoded.video)
-    sound = read_sound(media, speech.SPEECH_RATE_HZ) if decoded.audio is not None and decoded.audio.samples else None
-    if decoded.audio is not None and decoded.audio.sample_rate_hz and sound is not None and len(sound.samples):
+    if (
+        decoded.audio is not None
+        and decoded.audio.sample_rate_hz
+        and decoded.sound is not None
+        and len(decoded.sound.samples)
+    ):
         values["sample_rate_hz"] = float(decoded.audio.sample_rate_hz)
-        values |= sound_measures(decoded.audio, sound, params)
+        values |= sound_measures(decoded.audio, decoded.sound, params)
     return QUALITY_MEASURES.frame(
         [
             {

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from pipelines.declared import declared_lengths
 from pipelines.media import container_start_s, decode_packet, open_media, read_packets
+from pipelines.mono import Mono, Sound
 from pipelines.params import QualityParams
 from pipelines.quality_picture import Picture, picture
+from pipelines.speech import SPEECH_RATE_HZ
 
 FULL_SCALE = 0.999
 """Samples from here on count as clipped: the largest 16-bit value is 0.99997, resampled clipping falls a little short."""
+_AT_ONCE = 64
+"""Frames of sound: numpy takes as long to be called as to measure one."""
 
 
 @dataclass(slots=True)
@@ -43,7 +47,7 @@ class AudioTrace:
     """What decoding the audio track showed.
 
     `samples` counts those of one channel; `values`, `square_sum`, `peak` and `clipped` are over all channels, as
-    recorded: mixing down hides clipping in one of them.
+    recorded: mixing down hides clipping in one of them. `mono` is mixed down, at the rate of the model of speech.
     """
 
     samples: int = 0
@@ -56,6 +60,21 @@ class AudioTrace:
     packets: int = 0
     faulty_packets: int = 0
     sample_rate_hz: int | None = None
+    mono: Mono = field(default_factory=lambda: Mono(SPEECH_RATE_HZ))
+    waiting: list[NDArray[Any]] = field(default_factory=list)
+
+    def measure(self) -> None:
+        """Measure the samples that wait for it."""
+        if not self.waiting:
+            return
+        frames = np.abs(_in_full_scale(np.stack(self.waiting))).reshape(len(self.waiting), -1)
+        self.waiting.clear()
+        self.values += frames.size
+        # Frame by frame: sums of other sums would differ in their last digits.
+        for square_sum in np.sum(np.square(frames), axis=1).tolist():
+            self.square_sum += square_sum
+        self.peak = max(self.peak, float(frames.max(initial=0.0)))
+        self.clipped += int(np.count_nonzero(frames >= FULL_SCALE))
 
     @property
     def span_s(self) -> tuple[float, float] | None:
@@ -65,11 +84,15 @@ class AudioTrace:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Both tracks, None where there is no such track; `declared_s` as `declared_lengths` gives it."""
+    """Both tracks, None where there is no such track; `declared_s` as `declared_lengths` gives it.
+
+    `sound` is mono at the rate of the model of speech; None where nothing was heard.
+    """
 
     video: VideoTrace | None
     audio: AudioTrace | None
     declared_s: dict[str, float]
+    sound: Sound | None
 
 
 def decode(media: bytes, params: QualityParams) -> Decoded:
@@ -102,7 +125,10 @@ def decode(media: bytes, params: QualityParams) -> Decoded:
                 if trace is not None:
                     trace.packets += 1
                     trace.faulty_packets += 1
-        return Decoded(video, audio, declared_lengths(media, container))
+        if audio is not None:
+            audio.measure()
+        sound = None if audio is None else audio.mono.sound()
+        return Decoded(video, audio, declared_lengths(media, container), sound)
 
 
 def _decoded(trace: VideoTrace | AudioTrace, packet: "av.Packet[Any]") -> list[Any]:
@@ -137,18 +163,21 @@ def _take_video(trace: VideoTrace, packet: "av.Packet[Any]", origin_s: float, pa
 def _take_audio(trace: AudioTrace, packet: "av.Packet[Any]", origin_s: float) -> None:
     frames: list[av.AudioFrame] = _decoded(trace, packet)
     for frame in frames:
-        start_s = trace.end_s
+        at_s = None
         if frame.pts is not None and frame.time_base is not None:
-            start_s = float(frame.pts * frame.time_base) - origin_s
+            at_s = float(frame.pts * frame.time_base) - origin_s
+        start_s = trace.end_s if at_s is None else at_s
         if trace.samples == 0:
             trace.sample_rate_hz, trace.start_s = frame.sample_rate, start_s
         trace.end_s = max(trace.end_s, start_s + frame.samples / frame.sample_rate)
-        samples = np.abs(_in_full_scale(frame.to_ndarray()))
+        samples = frame.to_ndarray()
         trace.samples += frame.samples
-        trace.values += samples.size
-        trace.square_sum += float(np.sum(np.square(samples)))
-        trace.peak = max(trace.peak, float(samples.max(initial=0.0)))
-        trace.clipped += int(np.count_nonzero(samples >= FULL_SCALE))
+        if trace.waiting and (trace.waiting[0].shape, trace.waiting[0].dtype) != (samples.shape, samples.dtype):
+            trace.measure()
+        trace.waiting.append(samples)
+        if len(trace.waiting) == _AT_ONCE:
+            trace.measure()
+        trace.mono.take(frame, at_s)
 
 
 def _in_full_scale(samples: NDArray[Any]) -> NDArray[np.float64]:

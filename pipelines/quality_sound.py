@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.media import Sound
+from pipelines.mono import Sound
 from pipelines.params import QualityParams
 from pipelines.quality_decode import AudioTrace
 from pipelines.speech import CHUNK_S, CHUNK_SAMPLES, Hysteresis, chunked, speech_probability, speech_segments
@@ -78,7 +78,8 @@ def speech_to_noise_db(
     # Speech fades over more than its segment's edge: what is near one is not taken for noise.
     near = np.convolve(inside, np.ones(2 * _GUARD_CHUNKS + 1))[_GUARD_CHUNKS : len(inside) + _GUARD_CHUNKS] > 0
     filled = np.minimum(CHUNK_SAMPLES, len(sound.samples) - np.arange(len(probability)) * CHUNK_SAMPLES)
-    energy = np.sum(np.square(chunked(sound.samples).astype(np.float64)), axis=1) / filled
+    sums = [np.sum(np.square(chunks.astype(np.float64)), axis=1) for chunks in chunked(sound.samples)]
+    energy = np.concatenate([np.empty(0), *sums]) / filled
     speech = energy[inside & (probability >= hysteresis.on)]
     noise = energy[~near & (probability < hysteresis.off)]
     if min(len(speech), len(noise)) * CHUNK_S < _MIN_SNR_S:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_AT_ONCE = 65536
 Level = Literal["LowLevelDescriptors", "Functionals"]
 
 _LOUDEST = 32767 / 32768
@@ -56,6 +57,33 @@ def run_both_levels(
     Returns:
         float32: frames x descriptors, and 1 x functionals.
     """
+    descriptors, functionals = _heard(samples, sample_rate_hz, feature_set, (_DESCRIPTORS, _FUNCTIONALS))
+    return descriptors, functionals
+
+
+def run_functionals(samples: NDArray[np.float32], sample_rate_hz: int, feature_set: str) -> NDArray[np.float32]:
+    """Functionals of samples, as `run_smile` gives them, without the copies that openSMILE's wrapper makes of samples.
+
+    Args:
+        samples: mono, full scale at 1; what exceeds it is clipped.
+        sample_rate_hz: of the samples.
+        feature_set: openSMILE's name of it.
+
+    Returns:
+        float32, 1 x functionals; NaN where the samples fill no window.
+    """
+    (functionals,) = _heard(samples, sample_rate_hz, feature_set, (_FUNCTIONALS,))
+    return functionals
+
+
+_DESCRIPTORS, _FUNCTIONALS = "extsinklld", "extsinkfunc"
+"""Where openSMILE's configuration hands out each."""
+
+
+def _heard(
+    samples: NDArray[np.float32], sample_rate_hz: int, feature_set: str, sinks: tuple[str, ...]
+) -> list[NDArray[np.float32]]:
+    """What some of openSMILE's sinks are given of samples, rows x features each."""
     from opensmile.core.config import config  # noqa: PLC0415 - heavy, as below
     from opensmile.core.lib import OpenSMILE  # noqa: PLC0415 - as below
 
@@ -71,17 +99,21 @@ def run_both_levels(
     }
     engine = OpenSMILE()
     engine.initialize(smile.config_path, options, smile.loglevel, log_file=smile.logfile, debug=False)
-    rows: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
-    for sink, found in zip(("extsinklld", "extsinkfunc"), rows, strict=True):
+    rows: list[list[NDArray[np.float32]]] = [[] for _ in sinks]
+    for sink, found in zip(sinks, rows, strict=True):
         engine.external_sink_set_callback(sink, lambda row, found=found: found.append(row.copy()))
-    engine.external_audio_source_write_data(
-        config.EXTERNAL_SOURCE_COMPONENT, (_clipped(samples) * np.float32(32768)).astype(np.int16).tobytes()
-    )
+    engine.external_audio_source_write_data(config.EXTERNAL_SOURCE_COMPONENT, _as_16_bit(samples))
     engine.external_audio_source_set_eoi(config.EXTERNAL_SOURCE_COMPONENT)
     engine.run()
     engine.free()
-    descriptors, functionals = (np.vstack(found).astype(np.float32) for found in rows)
-    return descriptors, functionals
+    nothing = np.full((1, smile.num_features), np.nan)
+    return [np.vstack(found or [nothing]).astype(np.float32) for found in rows]
+
+
+def _as_16_bit(samples: NDArray[np.float32]) -> bytes:
+    """Clipped samples as 16-bit ones, as openSMILE's wrapper rounds them; some at a time, so that they are not there thrice."""
+    parts = (samples[begin : begin + _AT_ONCE] for begin in range(0, len(samples), _AT_ONCE))
+    return b"".join((_clipped(part) * np.float32(32768)).astype(np.int16).tobytes() for part in parts)
 
 
 def _clipped(samples: NDArray[np.float32]) -> NDArray[np.float32]:

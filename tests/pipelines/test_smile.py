@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipelines import smile
-from pipelines.smile import run_both_levels, run_smile, try_engine
+from pipelines.smile import run_both_levels, run_functionals, run_smile, try_engine
 
 SECOND = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
 
@@ -30,6 +30,19 @@ def test_both_levels_in_one_run_are_what_each_gives_alone(feature_set: str) -> N
     descriptors, functionals = run_both_levels(loud, 16_000, feature_set)
     np.testing.assert_array_equal(descriptors, run_smile(loud, 16_000, feature_set, "LowLevelDescriptors").values)
     np.testing.assert_array_equal(functionals, run_smile(loud, 16_000, feature_set, "Functionals").values)
+    np.testing.assert_array_equal(functionals, run_functionals(loud, 16_000, feature_set))
+
+
+def test_longer_sound_than_is_handed_over_at_once_is_whole() -> None:
+    long = np.tile(SECOND, 9)
+    expected = run_smile(long, 16_000, "eGeMAPSv02", "Functionals").values
+    np.testing.assert_array_equal(run_functionals(long, 16_000, "eGeMAPSv02"), expected)
+
+
+def test_what_fills_no_window_has_no_functionals() -> None:
+    found = run_functionals(SECOND[:100], 16_000, "eGeMAPSv02")
+    assert found.shape == (1, 88)
+    assert np.isnan(found).all()
 
 
 def test_an_engine_that_does_not_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.media import Sound
+from pipelines.mono import Sound
 from pipelines.recording import Recording, Task
 from pipelines.spans import Span, joined, spans, speech_piece, whole_piece
 

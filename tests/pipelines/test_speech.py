@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.media import Sound
+from pipelines.confine import Limits
+from pipelines.mono import Sound
+from pipelines.pool import Workers
 from pipelines.speech import CHUNK_S, Hysteresis, chunked, engine, speech_probability, speech_segments
+from tests.pipelines.fault_factory import voice_activity_of_noise
 
 
 def probability(*values: float) -> NDArray[np.float32]:
@@ -34,18 +37,25 @@ def test_the_same_sound_gives_the_same_bytes(spoken: Sound) -> None:
     assert speech_probability(spoken).tobytes() == speech_probability(spoken).tobytes()
 
 
+def test_a_worker_computes_it_in_one_thread_to_the_same_bytes() -> None:
+    with Workers(1, Limits(60.0)) as pool:
+        found, threads = pool.run(voice_activity_of_noise)
+    assert threads == 0
+    assert found == voice_activity_of_noise()[0]
+
+
 def test_noise_is_no_speech() -> None:
     noise = np.random.default_rng(1).normal(0, 0.05, 16_000).astype(np.float32)
     assert speech_probability(Sound(noise, 16_000, 0.0)).mean() < 0.3
 
 
-@pytest.mark.parametrize(("samples", "chunks"), [(0, 0), (1, 1), (512, 1), (513, 2), (1024, 2)])
+@pytest.mark.parametrize(("samples", "chunks"), [(0, 0), (1, 1), (512, 1), (513, 2), (1024, 2), (512 * 300 + 1, 301)])
 def test_no_chunk_is_left_out(samples: int, chunks: int) -> None:
     sound = Sound(np.full(samples, 0.1, dtype=np.float32), 16_000, 0.0)
     p = speech_probability(sound)
     assert p.shape == (chunks,)
     assert p.dtype == np.float32
-    assert float(chunked(sound.samples).sum()) == pytest.approx(0.1 * samples, rel=1e-5)
+    assert sum(float(chunks.sum()) for chunks in chunked(sound.samples)) == pytest.approx(0.1 * samples, rel=1e-5)
 
 
 def test_another_sample_rate_is_an_error() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pipelines.media import Sound
+from pipelines.mono import Sound
 from pipelines.params import VoiceParams
 from pipelines.spans import Piece, Span
 from pipelines.voice_sets import features_long, series

@@ -1,0 +1,54 @@
+"""A track's sound, taken while the whole is decoded, is the sound that is read by itself."""
+
+import numpy as np
+import pytest
+
+from pipelines.media import open_media, read_sound
+from pipelines.params import QualityParams
+from pipelines.quality_decode import decode
+from pipelines.speech import SPEECH_RATE_HZ
+from tests.pipelines.video_factory import plain, video
+
+RATE_HZ = 16_000
+TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE_HZ) / RATE_HZ)).astype(np.float32)
+
+
+def with_sound_overwritten(media: bytes, numbers: set[int]) -> bytes:
+    spoilt = bytearray(media)
+    with open_media(media) as container:
+        for number, packet in enumerate(container.demux(audio=0)):
+            if number in numbers and packet.pos is not None:
+                spoilt[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    return bytes(spoilt)
+
+
+@pytest.fixture(scope="module")
+def whole() -> bytes:
+    return video([plain(90)] * 50, sound=TONE, sound_start_s=0.2)
+
+
+@pytest.mark.parametrize("lost", [set(), {0}, {5, 6, 7, 8}, {28, 29, 30}])
+def test_it_is_what_is_read_of_the_track_alone_whatever_was_lost(whole: bytes, lost: set[int]) -> None:
+    media = with_sound_overwritten(whole, lost)
+    alone = read_sound(media, SPEECH_RATE_HZ)
+    together = decode(media, QualityParams()).sound
+    assert alone is not None
+    assert together is not None
+    assert (together.start_s, together.sample_rate_hz) == (alone.start_s, alone.sample_rate_hz)
+    assert together.samples.tobytes() == alone.samples.tobytes()
+
+
+def test_without_a_track_there_is_none() -> None:
+    assert decode(video([plain(90)] * 3), QualityParams()).sound is None
+
+
+def test_levels_are_those_of_the_whole_track_frame_by_frame(whole: bytes) -> None:
+    audio = decode(whole, QualityParams()).audio
+    assert audio is not None
+    square_sum, peak, values = 0.0, 0.0, 0
+    with open_media(whole) as container:
+        for frame in container.decode(audio=0):
+            samples = np.abs(frame.to_ndarray().astype(np.float64))
+            square_sum += float(np.sum(np.square(samples)))
+            peak, values = max(peak, float(samples.max())), values + samples.size
+    assert (audio.square_sum, audio.peak, audio.values) == (square_sum, peak, values)
