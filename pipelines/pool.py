@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Timeout
@@ -213,7 +214,7 @@ def _load(limits: Limits, function: Callable[..., object], arguments: tuple[Any,
 
 
 def _do(limits: Limits, function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[T, tuple[str, ...]]:
-    missing = lacking(limits)
+    missing, loaded = lacking(limits), len(sys.modules)
     if missing and limits.require_isolation:
         raise PainLakeError(
             f"this machine does not limit the {' and '.join(missing)} of workers: run where the kernel allows it "
@@ -228,8 +229,8 @@ def _do(limits: Limits, function: Callable[..., T], arguments: tuple[Any, ...]) 
     finally:
         # A container that was read is a ring of objects, and keeps the whole file until somebody looks for such rings.
         gc.collect()
-    if not gc.get_freeze_count():
-        # The libraries, which are there to stay: to go through them takes 0.07 s each time, half a second a recording.
+    if len(sys.modules) > loaded:
+        # Libraries, which are there to stay: to go through them takes 0.07 s each time, half a second a recording.
         gc.freeze()
     return result, missing
 
