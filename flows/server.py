@@ -182,7 +182,7 @@ def _look_seldom() -> None:
     pause = timedelta(seconds=5)
     # There is no setting for it.
     seldom = partial(Worker, minimum_check_interval=pause, scheduling_resolution=pause)
-    background_workers.Worker = seldom  # type: ignore[attr-defined]  # Prefect only imports it there
+    background_workers.Worker = seldom  # type: ignore[attr-defined, assignment]  # it is called there, no more
 
 
 if __name__ == "__main__":
