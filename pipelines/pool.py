@@ -230,7 +230,7 @@ def _do(limits: Limits, function: Callable[..., T], arguments: tuple[Any, ...]) 
         # A container that was read is a ring of objects, and keeps the whole file until somebody looks for such rings.
         gc.collect()
     if len(sys.modules) > loaded:
-        # Libraries, which are there to stay: to go through them takes 0.07 s each time, half a second a recording.
+        # Libraries, which are there to stay: to go through them takes 0.07 s each time, a third of a second a recording.
         gc.freeze()
     return result, missing
 
