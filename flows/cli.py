@@ -1,5 +1,7 @@
 """The command line. Every heavy import waits until a command needs it: `painlake status` answers at once."""
 
+import atexit
+import gc
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,6 +33,8 @@ app.command()(release)
 
 def main() -> None:
     """The entry point of `painlake`."""
+    # Python looks for rings of objects once more as it ends, though all goes with the process.
+    atexit.register(gc.freeze)
     app()
 
 
