@@ -90,10 +90,10 @@ def cooccurrence(batch: Batch) -> pl.DataFrame:
     spans = sorted(
         (span for span in batch.spans if span.end > span.first), key=lambda span: (span.recording, span.task)
     )
-    present = np.stack([batch.values(name) for name in PRESENT], axis=1)
     shares, jaccards = [], []
     for span in spans:
-        share, jaccard = together(present[span.first : span.end], batch.frames.durations_s[span.first : span.end])
+        present = np.stack([batch.values(name)[span.first : span.end] for name in PRESENT], axis=1)
+        share, jaccard = together(present, batch.frames.durations_s[span.first : span.end])
         shares.append(share[_WHERE])
         jaccards.append(jaccard[_WHERE])
     of_span = np.repeat(np.arange(len(spans)), len(_PAIRS))

@@ -1,22 +1,32 @@
-"""The SQL of frames as they are published: which action units are present, which frames are usable, what is neutral."""
+"""Frames as they are published: which action units are present, and the SQL of which are usable, and what is neutral."""
 
 from typing import Literal
 
+import polars as pl
+
 from pipelines.params_publish import PresenceParams, UsableParams
 from schemas.expressions import AU_FRAMES_CALIBRATED, GRADED, NO_READING, TOO_FEW_FRAMES
-from schemas.face import PRESENCE_ONLY
 
 _EYES = ("AU43", "AU45")
 
 
-def presence_sql(params: PresenceParams) -> dict[str, str]:
-    """How the columns `AUnn_c` are filled: as the engine has them, else from the intensity."""
-    return {
-        f"{unit}_c": f"coalesce({unit}_c, CASE WHEN isnan({unit}_r) THEN NULL ELSE "
-        f"({unit}_r >= {(params.eyes_closed_r if unit in _EYES else params.present_r)!r})::SMALLINT END)"
+def present(frame: pl.DataFrame, params: PresenceParams) -> pl.DataFrame:
+    """Frames with the columns `AUnn_c` filled: as the engine has them, else from the intensity.
+
+    Both tables of frames have the presence of action units, and it is decided alike.
+
+    Args:
+        frame: rows of `au_frames` or `aligned_frames`, NULL where not measured.
+        params: thresholds.
+    """
+    return frame.with_columns(
+        pl.coalesce(
+            f"{unit}_c",
+            (pl.col(f"{unit}_r") >= (params.eyes_closed_r if unit in _EYES else params.present_r)).cast(pl.Int16),
+        ).alias(f"{unit}_c")
         for unit in GRADED
-        if unit not in PRESENCE_ONLY
-    }
+        if f"{unit}_c" in frame.columns
+    )
 
 
 def usable_sql(params: UsableParams) -> str:

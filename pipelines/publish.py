@@ -11,10 +11,10 @@ import polars as pl
 
 from expectations.results import CheckResult
 from pipelines.derive import derive
-from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified, selected
+from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified
 from pipelines.errors import PainLakeError
 from pipelines.face_engine import au_support
-from pipelines.frame_views import calibrated_view_sql, presence_sql, usable_view_sql
+from pipelines.frame_views import calibrated_view_sql, usable_view_sql
 from pipelines.grow import (
     clear,
     copy_to_write,
@@ -27,6 +27,7 @@ from pipelines.grow import (
 )
 from pipelines.lake import count_rows, files, people, read_files, read_table
 from pipelines.params_publish import PublishParams
+from pipelines.take_in import take_in
 from pipelines.vault_records import Tombstone
 from pipelines.views import recording_features_sql
 from pipelines.warehouse import beside, building, make_current, new_file, open_warehouse, remove_older, warehouse_file
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("painlake")
 
 _LONG = (AU_FRAMES, VOICE_FRAMES, *PART_BY_PART, ALIGNED_FRAMES)
-"""DuckDB reads these itself; they would fill the memory."""
+"""These would fill the memory."""
 
 _KEPT = (*FEATURE_TABLES, *DERIVED, AU_SUMMARIES)
 """What stays in a file that is built upon; all else is small, and written anew."""
@@ -239,10 +240,14 @@ def _insert_features(
         paths = files(lake, table.name)
         new = files_of_others(paths, recordings_in(connection, table))
         if table in _LONG:
-            _insert_files(connection, table, new, params)
+            rows = take_in(connection, table, new, params.presence)
         else:
-            insert_frame(connection, table, _in_order(read_files(new, table), table))
-        expected[qualified(table)] = count_rows(paths)
+            frame = read_files(new, table)
+            rows = frame.height
+            insert_frame(connection, table, _in_order(frame, table))
+        read = {*new}
+        # To ask a file how many rows it has takes as long as to read a short one.
+        expected[qualified(table)] = rows + count_rows([path for path in paths if path not in read])
     return expected
 
 
@@ -270,18 +275,6 @@ def _verify(path: Path, expected: dict[str, int]) -> None:
             (found,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)  # noqa: S608 - names from schemas/
             if found != rows:
                 raise PainLakeError(f"{name} has {found} rows where the lake has {rows}: nothing was published")
-
-
-def _insert_files(
-    connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path], params: PublishParams
-) -> None:
-    if paths:
-        # Both tables of frames have the presence of action units, and decide it alike.
-        present = {name: made for name, made in presence_sql(params.presence).items() if name in table.names}
-        connection.execute(
-            f"INSERT INTO {qualified(table)} SELECT {selected(table, present)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
-            [[str(path) for path in paths]],
-        )
 
 
 def _erased(tombstones: Sequence[Tombstone]) -> pl.DataFrame:
