@@ -257,7 +257,7 @@ def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams, tab
     connection.execute("CREATE SCHEMA meta")
     made = list(tables)
     for table in made:
-        connection.execute(create_sql(table))
+        connection.execute(create_sql(table, quick=table in _LONG))
     connection.execute(usable_view_sql(params.usable))
     connection.execute(calibrated_view_sql(params.usable, params.neutral.over))
     connection.execute(recording_features_sql(params.nrs_window_h))
