@@ -96,8 +96,8 @@ def read_batch(
     columns = ", ".join(("recording", "frame", "timestamp_s", "face_found", *COLUMNS))
     rows = connection.execute(
         f"SELECT {columns}, coalesce({usable_sql(params.usable)}, false) AS usable FROM main.au_frames "  # noqa: S608 - names from schemas/ and numbers
-        "WHERE recording IN (SELECT unnest(?::VARCHAR[]))",
-        [list(recordings)],
+        "WHERE recording BETWEEN ? AND ? AND recording IN (SELECT unnest(?::VARCHAR[]))",
+        [min(recordings, default=""), max(recordings, default=""), list(recordings)],
     ).pl()
     there = set(rows["recording"].unique())
     names = [name for name in recordings if name in there]

@@ -1,11 +1,14 @@
 """Neutral faces, and what is summed up of a task's frames: means, quantiles and shares, as DuckDB takes them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Self
 
 import numpy as np
 import polars as pl
 
-from pipelines.au_batch import COLUMNS, INTENSITIES, PRESENT, Batch, Span
+from pipelines.au_batch import COLUMNS, INTENSITIES, PRESENT, Batch
 from pipelines.au_events import Values
 from pipelines.params_publish import NeutralParams
 from schemas.expressions import GRADED
@@ -13,6 +16,11 @@ from schemas.features import AU_SUMMARIES, au_summary_columns, calibrated_column
 
 _SCORED = (*INTENSITIES, "pspi")
 """The first of `COLUMNS`: what has a mean, a 95th percentile and a maximum."""
+_AVERAGED = (*_SCORED, *PRESENT)
+"""And those that have a mean alone, which is a share."""
+
+if COLUMNS[: len(_AVERAGED)] != _AVERAGED or _SCORED[: len(GRADED)] != INTENSITIES:
+    raise AssertionError("columns stand in another order than they are summed up in")
 
 _P95 = 0.95
 _OF_SCORES = tuple(f"{name}_{how}" for how in ("mean", "p95", "max") for name in _SCORED)
@@ -54,22 +62,25 @@ def quantiles(values: Values, share: float) -> tuple[Values, Values]:
 
 
 def means(values: Values) -> Values:
-    """The mean of each row, added up one value after the other: as DuckDB does, whatever the processor.
+    """The mean of each column, added up one value after the other: as DuckDB does, whatever the processor.
 
     Args:
-        values: k x n; NaN is left out.
+        values: n x k, k at least 2; NaN is left out.
 
     Returns:
         k means; NaN where there is no value.
 
-    >>> means(np.array([[3.0, np.nan, 2.0], [np.nan] * 3])).tolist()
+    >>> means(np.array([[3.0, np.nan], [np.nan, np.nan], [2.0, np.nan]])).tolist()
     [2.5, nan]
     """
-    known = ~np.isnan(values)
-    counts = np.count_nonzero(known, axis=1)
-    # Rows of an array are added up in their order; along a row numpy adds in pairs.
-    sums = np.ascontiguousarray(np.where(known, values, 0.0).T).sum(axis=0)
-    return np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0)
+    # Rows are added up in their order; along a row, or in a single column, numpy would add in pairs.
+    sums = values.sum(axis=0)
+    counts = np.full(len(sums), len(values))
+    if np.isnan(sums).any():
+        known = ~np.isnan(values)
+        counts = np.count_nonzero(known, axis=0)
+        sums = np.where(known, values, 0.0).sum(axis=0)
+    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
 
 
 def neutral_faces(batch: Batch, params: NeutralParams) -> dict[str, Values]:
@@ -90,7 +101,8 @@ def neutral_faces(batch: Batch, params: NeutralParams) -> dict[str, Values]:
     found = {}
     for span in batch.spans:
         if span.task == "reading":
-            values = _usable(batch, span)[: len(GRADED)]
+            part = slice(span.first, span.end)
+            values = batch.matrix[: len(GRADED), part][:, batch.usable[part]]
             enough = np.count_nonzero(~np.isnan(values), axis=1) >= params.min_frames
             found[span.recording] = np.where(enough, quantiles(values, params.quantile)[0], np.nan)
     return found
@@ -103,38 +115,62 @@ def summaries(batch: Batch, neutral: Mapping[str, Values]) -> pl.DataFrame:
         batch: the frames.
         neutral: by recording, the face that calibrated values are taken above: a value for each of `GRADED`, or NaN.
     """
-    spans = [span for span in batch.spans if span.end > span.first]
     nobody = np.full(len(GRADED), np.nan)
-    rows = np.array([_summed(_usable(batch, span), neutral.get(span.recording, nobody)) for span in spans])
-    frames = np.array([span.end - span.first for span in spans], dtype=np.int64)
-    usable = np.array([np.count_nonzero(batch.usable[span.first : span.end]) for span in spans], dtype=np.int64)
-    faces = [means(batch.face_found[np.newaxis, span.first : span.end])[0] for span in spans]
+    spans = [span for span in batch.spans if span.end > span.first]
+    # How many usable frames come before each.
+    usable_before = np.concatenate(([0], np.cumsum(batch.usable)))
+    rows, counted = [], []
+    for recording, of_recording in groupby(spans, key=lambda span: span.recording):
+        whole, *tasks = of_recording
+        face = neutral.get(recording, nobody)
+        part = slice(whole.first, whole.end)
+        frames = _Usable.of(batch.matrix[:, part][:, batch.usable[part]], face)
+        for span in (whole, *tasks):
+            first, end = (int(usable_before[place] - usable_before[whole.first]) for place in (span.first, span.end))
+            rows.append(frames.summed(first, end))
+            found = batch.face_found[span.first : span.end]
+            known = np.count_nonzero(~np.isnan(found))
+            counted.append((span.end - span.first, np.nansum(found) / known if known else np.nan, end - first))
+    frames, faces, usable = np.array(counted, dtype=np.float64).reshape(-1, 3).T
     columns: dict[str, Sequence[object] | Values] = {
         "recording": [span.recording for span in spans],
         "task": [span.task for span in spans],
         "frames": frames,
-        "face_share": np.array(faces, dtype=np.float64),
+        "face_share": faces,
         "usable_share": usable / frames,
-        **dict(zip(_SUMMARIES, rows.T if spans else np.empty((len(_SUMMARIES), 0)), strict=True)),
+        **dict(zip(_SUMMARIES, np.array(rows).reshape(-1, len(_SUMMARIES)).T, strict=True)),
     }
     types = AU_SUMMARIES.polars_schema()
-    return pl.DataFrame([pl.Series(name, values, types[name], nan_to_null=True) for name, values in columns.items()])
+    return pl.DataFrame(
+        [pl.Series(name, values, nan_to_null=True).cast(types[name]) for name, values in columns.items()]
+    )
 
 
-def _usable(batch: Batch, span: Span) -> Values:
-    """`COLUMNS` x usable frames of a span."""
-    part = slice(span.first, span.end)
-    return np.asarray(batch.matrix[: len(COLUMNS), part][:, batch.usable[part]])
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    """The m usable frames of a recording.
 
+    Args:
+        scores: `_SCORED` x m.
+        in_turn: m x what means are taken of: scores, presence, and intensities above the neutral face.
+        neutral: of each of `GRADED`.
+    """
 
-def _summed(values: Values, neutral: Values) -> Values:
-    """`_SUMMARIES` of a span's usable frames."""
-    scores, graded = values[: len(_SCORED)], values[: len(GRADED)]
-    present = values[len(_SCORED) : len(_SCORED) + len(PRESENT)]
-    above = graded - neutral[:, np.newaxis]
-    np.maximum(above, 0.0, out=above)
-    of_scores, of_above = np.split(means(np.concatenate((scores, above))), [len(_SCORED)])
-    p95, greatest = quantiles(scores, _P95)
-    # What keeps the order of values keeps quantiles too: no second look at the frames.
-    calibrated = [np.maximum(each[: len(GRADED)] - neutral, 0.0) for each in (p95, greatest)]
-    return np.concatenate((of_scores, p95, greatest, means(present), of_above, *calibrated))
+    scores: Values
+    in_turn: Values
+    neutral: Values
+
+    @classmethod
+    def of(cls, values: Values, neutral: Values) -> Self:
+        """From `COLUMNS` x m."""
+        frames = values[: len(_AVERAGED)].T
+        above = np.maximum(frames[:, : len(GRADED)] - neutral, 0.0)
+        return cls(values[: len(_SCORED)], np.concatenate((frames, above), axis=1), neutral)
+
+    def summed(self, first: int, end: int) -> Values:
+        """`_SUMMARIES` of the frames from `first` up to, and without, `end`."""
+        of_scores, of_presence, of_above = np.split(means(self.in_turn[first:end]), [len(_SCORED), len(_AVERAGED)])
+        p95, greatest = quantiles(self.scores[:, first:end], _P95)
+        # What keeps the order of values keeps quantiles too: no second look at the frames.
+        calibrated = [np.maximum(each[: len(GRADED)] - self.neutral, 0.0) for each in (p95, greatest)]
+        return np.concatenate((of_scores, p95, greatest, of_presence, of_above, *calibrated))
