@@ -103,9 +103,11 @@ def read_batch(
     names = [name for name in recordings if name in there]
     numbers = dict(zip(names, range(len(names)), strict=True))
     of_frame = rows["recording"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
-    order = np.lexsort((rows["frame"].to_numpy(), of_frame))
+    frame = rows["frame"].to_numpy()
+    follows = (of_frame[1:] > of_frame[:-1]) | ((of_frame[1:] == of_frame[:-1]) & (frame[1:] >= frame[:-1]))
     # A file's rows are in order, and recordings mostly are: to move all columns takes as long as to read them.
-    if (np.diff(order) != 1).any():
+    if not follows.all():
+        order = np.lexsort((frame, of_frame))
         rows, of_frame = rows[order], of_frame[order]
     usable = rows["usable"].to_numpy()
     matrix = np.empty((len(COLUMNS), rows.height))
