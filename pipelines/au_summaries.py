@@ -124,10 +124,10 @@ def summaries(batch: Batch, neutral: Mapping[str, Values]) -> pl.DataFrame:
         whole, *tasks = of_recording
         face = neutral.get(recording, nobody)
         part = slice(whole.first, whole.end)
-        frames = _Usable.of(batch.matrix[:, part][:, batch.usable[part]], face)
+        used = _Usable.of(batch.matrix[:, part][:, batch.usable[part]], face)
         for span in (whole, *tasks):
             first, end = (int(usable_before[place] - usable_before[whole.first]) for place in (span.first, span.end))
-            rows.append(frames.summed(first, end))
+            rows.append(used.summed(first, end))
             found = batch.face_found[span.first : span.end]
             known = np.count_nonzero(~np.isnan(found))
             counted.append((span.end - span.first, np.nansum(found) / known if known else np.nan, end - first))

@@ -1,8 +1,10 @@
 """Publish: the lake as a new DuckDB file, whole and documented, swapped in for the last one."""
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +18,11 @@ from pipelines.errors import PainLakeError
 from pipelines.face_engine import au_support
 from pipelines.frame_views import calibrated_view_sql, usable_view_sql
 from pipelines.grow import (
+    Base,
     clear,
     copy_to_write,
     files_of_others,
+    is_whole,
     made_alike,
     publication_sha256,
     recordings_in,
@@ -88,7 +92,7 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
     version: VersionRecord,
     results: Sequence[CheckResult],
     params: PublishParams,
-    base: Path | None = None,
+    base: Base | None = None,
 ) -> Path:
     """Build a version's DuckDB file and make it the current one; readers keep the file that they have open.
 
@@ -98,7 +102,7 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
         version: what the file says about itself.
         results: of the checks on this lake.
         params: of this stage.
-        base: the last version's file, whose bytes are known to be whole: it is built upon where that is right.
+        base: the last version's file: it is built upon where that is right.
 
     Returns:
         The new file, `painlake-v<number>.duckdb`.
@@ -157,19 +161,32 @@ def _fill(
 ) -> dict[str, int]:
     """Make and fill every table and view; gives the rows that each table must have."""
     _declare(connection, params, TABLES.values())
-    # What is derived needs the frames of faces alone: it is made while DuckDB takes in the other long tables.
+    # What is derived needs the frames of faces alone: all else is taken in meanwhile, by whoever has nothing to do.
+    waiting = deque(sorted((t for t in FEATURE_TABLES if t is not AU_FRAMES), key=lambda table: table not in _LONG))
+
+    def take_turns(own: "duckdb.DuckDBPyConnection") -> dict[str, int]:
+        taken: dict[str, int] = {}
+        with suppress(IndexError):
+            while True:
+                taken |= _insert_features(own, lake, [waiting.popleft()], params)
+        return taken
+
     with beside(connection) as other, ThreadPoolExecutor(1) as thread:
-        others = thread.submit(_insert_features, other, lake, [t for t in _LONG if t is not AU_FRAMES], params)
-        said = _said(lake)
-        expected = _insert_said(connection, lake, said, version, results, params)
-        expected |= _insert_features(connection, lake, [t for t in FEATURE_TABLES if t not in _LONG], params)
-        expected |= _insert_features(connection, lake, [AU_FRAMES], params)
-        derive(connection, params, sorted(said[RECORDINGS.name]["recording"]))
+        others = thread.submit(take_turns, other)
+        try:
+            said = _said(lake)
+            expected = _insert_said(connection, lake, said, version, results, params)
+            expected |= _insert_features(connection, lake, [AU_FRAMES], params)
+            derive(connection, params, sorted(said[RECORDINGS.name]["recording"]))
+            expected |= take_turns(connection)
+        finally:
+            # After an error the other ends with the table that it is at.
+            waiting.clear()
         return expected | others.result()
 
 
 def _grow(  # noqa: PLR0913, PLR0917 - as `build`
-    base: Path,
+    base: Base,
     lake: Path,
     target: Path,
     version: VersionRecord,
@@ -177,14 +194,15 @@ def _grow(  # noqa: PLR0913, PLR0917 - as `build`
     params: PublishParams,
 ) -> bool:
     """Build a DuckDB file upon another; False, and nothing is built, where that must not be."""
-    if not made_alike(base, params):
+    if not made_alike(base.file, params):
         return False
     said = _said(lake)
-    if not still_true(base, said):
+    # Asked last, since to read all of a file takes longest.
+    if not still_true(base.file, said) or not is_whole(base):
         return False
     try:
         with new_file(target) as temporary:
-            copy_to_write(base, temporary)
+            copy_to_write(base.file, temporary)
             with building(temporary, params.memory_limit_mb) as connection:
                 told, watched = (recordings_in(connection, table) for table in (RECORDINGS, AU_FRAMES))
                 timed = said[TASKS.name].join(rows_of(connection, TASKS), on=TASKS.names, how="anti", nulls_equal=True)
@@ -196,7 +214,7 @@ def _grow(  # noqa: PLR0913, PLR0917 - as `build`
                 derive(connection, params, sorted(new | {*timed["recording"]}))
             _verify(temporary, expected)
     except PainLakeError as error:
-        log.warning("%s is not built upon: %s", base.name, error)
+        log.warning("%s is not built upon: %s", base.file.name, error)
         return False
     return True
 

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines import grow as grow_module
 from pipelines import publish as publish_module
+from pipelines.grow import Base
 from pipelines.params_publish import EventParams, NeutralParams, PublishParams
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.publish import VersionRecord, publish
@@ -78,7 +79,7 @@ def rows(file: Path, table: Table) -> list[tuple[object, ...]]:
 
 
 def grown(lake: Path, base: Path, params: PublishParams = GROWING, number: int = 2) -> Path:
-    return publish(lake, base.parent, version(number), [], params, base)
+    return publish(lake, base.parent, version(number), [], params, Base(base))
 
 
 def anew(lake: Path, folder: Path, params: PublishParams = GROWING, number: int = 2) -> Path:
