@@ -80,7 +80,7 @@ def means(values: Values) -> Values:
         known = ~np.isnan(values)
         counts = np.count_nonzero(known, axis=0)
         sums = np.where(known, values, 0.0).sum(axis=0)
-    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return np.asarray(np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0))
 
 
 def neutral_faces(batch: Batch, params: NeutralParams) -> dict[str, Values]:
