@@ -38,22 +38,36 @@ def take_in(
         PainLakeError: a file cannot be read.
         ValueError: one has other columns than the table.
     """
-    import pyarrow as pa  # noqa: PLC0415 - the CLI starts without it
+    import duckdb  # noqa: PLC0415 - the CLI starts without it
+    import pyarrow as pa  # noqa: PLC0415 - as above
 
+    if not paths:
+        return 0
     rows = 0
+    errors: list[Exception] = []
 
     def batches() -> "Iterator[pa.RecordBatch]":
         nonlocal rows
-        for frame in read_in_turn(paths, _AT_ONCE):
-            rows += frame.height
-            # In one piece: each piece is handed over by itself, column by column.
-            yield from _arrow(_published(table, frame, params).rechunk()).to_batches()
+        try:
+            for frame in read_in_turn(paths, _AT_ONCE):
+                rows += frame.height
+                # In one piece: each piece is handed over by itself, column by column.
+                yield from _arrow(_published(table, frame, params).rechunk()).to_batches()
+        except Exception as error:
+            errors.append(error)
+            raise
 
-    if paths:
-        # One statement, so that the whole is written once, a group of rows as soon as it is full.
-        reader = pa.RecordBatchReader.from_batches(_arrow(table.frame()).schema, batches())
-        connection.register("incoming", reader)
+    # One statement, so that the whole is written once, a group of rows as soon as it is full.
+    reader = pa.RecordBatchReader.from_batches(_arrow(table.frame()).schema, batches())
+    connection.register("incoming", reader)
+    try:
         connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
+    except duckdb.Error:
+        # DuckDB words an error of where rows come from as one of its own, with all of its traceback.
+        if errors:
+            raise errors[0] from None
+        raise
+    finally:
         connection.unregister("incoming")
     return rows
 

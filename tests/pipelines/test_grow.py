@@ -16,6 +16,7 @@ from pipelines.params_publish import EventParams, NeutralParams, PublishParams
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.publish import VersionRecord, publish
 from pipelines.recording import Recording, Task
+from pipelines.seal import sha256_of
 from pipelines.warehouse import open_warehouse
 from schemas.clinical import CLINICAL_OBSERVATIONS
 from schemas.core import Table
@@ -251,3 +252,35 @@ def test_what_is_no_published_file_is_not_built_upon(lake: Path, base: Path, bui
     base.chmod(0o644)
     base.write_bytes(base.read_bytes()[:4096])
     assert built_anew == [grown(lake, base)]
+
+
+def test_a_file_is_hashed_only_where_it_would_be_built_upon(
+    lake: Path, base: Path, built_anew: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def noted(path: Path) -> str:
+        hashed.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr(grow_module, "sha256_of", noted)
+    known = Base(base, sha256_of(base))
+    other = GROWING.model_copy(update={"nrs_window_h": 12.0})
+    publish(lake, base.parent, version(2), [], other, known)
+    assert (hashed, len(built_anew)) == ([], 1)
+    publish(lake, base.parent, version(3), [], GROWING, known)
+    assert (hashed, len(built_anew)) == ([base], 1)
+
+
+def test_a_file_whose_bytes_changed_is_not_built_upon(
+    lake: Path, base: Path, built_anew: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    known = Base(base, sha256_of(base))
+    base.chmod(0o644)
+    damaged = bytearray(base.read_bytes())
+    damaged[-1000] ^= 1
+    base.write_bytes(damaged)
+    with caplog.at_level(logging.WARNING):
+        publish(lake, base.parent, version(2), [], GROWING, known)
+    assert [file.name for file in built_anew] == ["painlake-v0002.duckdb"]
+    assert "painlake-v0001.duckdb is not built upon" in caplog.text
