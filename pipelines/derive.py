@@ -55,25 +55,28 @@ def derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams, recor
         tasks.setdefault(recording, []).append((task, start_s, end_s))
     # In one transaction: each would be written beside the file first.
     connection.begin()
+    for table in (AU_NEUTRAL_BY_RECORDING, AU_EVENTS, AU_COOCCURRENCE, AU_SUMMARIES):
+        _clear(connection, table, recordings)
     for part in parts_of_persons(recordings, whose):
         batch = read_batch(connection, part, tasks, params)
         faces = neutral_faces(batch, params.neutral)
         known = [recording for recording in part if recording in whose]
-        _replace(connection, AU_NEUTRAL_BY_RECORDING, part, _neutral_rows(known, faces, tasks))
+        insert_frame(connection, AU_NEUTRAL_BY_RECORDING, _neutral_rows(known, faces, tasks))
         found = found_events(batch, params.events)
-        _replace(connection, AU_EVENTS, part, found)
-        _replace(connection, AU_COOCCURRENCE, part, cooccurrence(batch))
+        insert_frame(connection, AU_EVENTS, found)
+        insert_frame(connection, AU_COOCCURRENCE, cooccurrence(batch))
         if params.neutral.over == "person":
             faces = _of_persons(connection, known, whose)
-        _replace(connection, AU_SUMMARIES, part, _summed(batch, faces, found, params))
+        insert_frame(connection, AU_SUMMARIES, _summed(batch, faces, found, params))
     moved = _renew_neutral(connection)
     # With another neutral face all of a person's calibrated values are others.
     others = sorted(moved - {*recordings}) if params.neutral.over == "person" else []
+    _clear(connection, AU_SUMMARIES, others)
     for part in parts_of_persons(others, whose):
         batch = read_batch(connection, part, tasks, params)
         found = found_events(batch, params.events)
         faces = _of_persons(connection, part, whose)
-        _replace(connection, AU_SUMMARIES, part, _summed(batch, faces, found, params))
+        insert_frame(connection, AU_SUMMARIES, _summed(batch, faces, found, params))
     connection.commit()
 
 
@@ -100,14 +103,11 @@ def parts_of_persons(recordings: Sequence[str], whose: Mapping[str, str]) -> Ite
         yield part
 
 
-def _replace(
-    connection: "duckdb.DuckDBPyConnection", table: Table, recordings: Sequence[str], rows: pl.DataFrame
-) -> None:
+def _clear(connection: "duckdb.DuckDBPyConnection", table: Table, recordings: Sequence[str]) -> None:
     connection.execute(
         f"DELETE FROM {qualified(table)} WHERE recording IN (SELECT unnest(?::VARCHAR[]))",  # noqa: S608 - a name from schemas/
         [list(recordings)],
     )
-    insert_frame(connection, table, rows)
 
 
 def _neutral_rows(recordings: Sequence[str], faces: Mapping[str, Values], tasks: Tasks) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
+import polars.selectors as cs
 
 from pipelines.views import quoted
 from schemas.core import Column, Table
@@ -64,13 +65,14 @@ def selected(table: Table, instead: Mapping[str, str] | None = None) -> str:
 
 
 def insert_frame(connection: "duckdb.DuckDBPyConnection", table: Table, frame: pl.DataFrame) -> None:
-    """Put rows into a table, in their order.
+    """Put rows into a table, in their order; NaN becomes NULL, so that means and counts leave it out.
 
     Raises:
         ValueError: the frame has other columns than the table.
     """
-    connection.register("incoming", table.conform(frame).to_arrow())
-    connection.execute(f"INSERT INTO {qualified(table)} SELECT {selected(table)} FROM incoming")  # noqa: S608 - names from schemas/
+    rows = table.conform(frame).with_columns(cs.float().fill_nan(None))
+    connection.register("incoming", rows.to_arrow())
+    connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
     connection.unregister("incoming")
 
 

@@ -30,7 +30,9 @@ def found_events(batch: Batch, params: EventParams) -> pl.DataFrame:
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("who", "unit", *_OF_EVENTS)}
     for place, unit in enumerate(GRADED):
         kept, frames = batch.told(f"{unit}_r", params.max_gap_s)
-        values = batch.values(f"{unit}_r")[kept]
+        values = batch.values(f"{unit}_r")
+        if len(kept) < len(values):
+            values = values[kept]
         found = events(unit, values, frames, params)
         onset_s = frames.times_s[found.first]
         told: dict[str, NDArray[Any]] = {
@@ -47,8 +49,8 @@ def found_events(batch: Batch, params: EventParams) -> pl.DataFrame:
         for name, part in told.items():
             columns[name].append(part)
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
-    # Names and units are numbered in their order, and numbers are sorted in a tenth of the time of texts.
-    order = np.lexsort((whole["onset_s"], whole["unit"], whole["who"]))
+    # Each unit's events come in the order of its frames; names and units are numbered in theirs.
+    order = np.argsort(whole["who"] * len(GRADED) + whole["unit"], kind="stable")
     whole = {name: part[order] for name, part in whole.items()}
     return AU_EVENTS.conform(
         pl.DataFrame(
