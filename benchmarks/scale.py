@@ -156,7 +156,10 @@ def _publish_upon(root: Path) -> None:
         # An older PainLake, beside which this one is measured, takes the path.
         publish(root / "lake", warehouse, VersionRecord(2, "bench"), [], PublishParams(), base)  # type: ignore[arg-type]  # of that one
     else:
-        publish(root / "lake", warehouse, VersionRecord(2, "bench"), [], PublishParams(), Base(base))
+        from pipelines.known import store_of  # noqa: PLC0415 - as above
+
+        record, store = VersionRecord(2, "bench"), store_of(root / "state")
+        publish(root / "lake", warehouse, record, [], PublishParams(), Base(base), store)
 
 
 def _query(root: Path) -> float:

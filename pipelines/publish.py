@@ -29,6 +29,7 @@ from pipelines.grow import (
     rows_of,
     still_true,
 )
+from pipelines.known_tables import KNOWN_TABLES, known_table, rows_by_table
 from pipelines.lake import count_rows, files, people, read_files, read_table
 from pipelines.params_publish import PublishParams
 from pipelines.take_in import take_in
@@ -93,6 +94,7 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
     results: Sequence[CheckResult],
     params: PublishParams,
     base: Base | None = None,
+    store: Path | None = None,
 ) -> Path:
     """Build a version's DuckDB file and make it the current one; readers keep the file that they have open.
 
@@ -103,6 +105,7 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
         results: of the checks on this lake.
         params: of this stage.
         base: the last version's file: it is built upon where that is right.
+        store: where what earlier looks at the lake found out is kept (see `pipelines.known`); None reads all anew.
 
     Returns:
         The new file, `painlake-v<number>.duckdb`.
@@ -117,8 +120,8 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
             f"{len(held)} critical checks failed, the first: {held[0]}; the last version stays published"
         )
     target = warehouse_file(warehouse, version.number)
-    if base is None or not _grow(base, lake, target, version, results, params):
-        build(lake, target, version, results, params)
+    if base is None or not _grow(base, lake, target, version, results, params, store):
+        build(lake, target, version, results, params, store=store)
     make_current(target)
     remove_older(warehouse, params.keep_warehouses)
     return target
@@ -131,6 +134,7 @@ def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
     results: Sequence[CheckResult],
     params: PublishParams,
     erased: Sequence[Tombstone] = (),
+    store: Path | None = None,
 ) -> None:
     """Build a DuckDB file of a lake, checked against it, without making it the current one.
 
@@ -141,23 +145,25 @@ def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
         results: of the checks on this lake.
         params: of this stage.
         erased: whom the version had when it was published, and the lake has no more.
+        store: as for `publish`.
 
     Raises:
         PainLakeError: the built file does not hold what the lake does.
     """
     with new_file(target) as temporary:
         with building(temporary, params.memory_limit_mb) as connection:
-            expected = _fill(connection, lake, version, results, params)
+            expected = _fill(connection, lake, version, results, params, store)
             insert_frame(connection, ERASED, _erased(erased))
         _verify(temporary, expected)
 
 
-def _fill(
+def _fill(  # noqa: PLR0913, PLR0917 - as `build`
     connection: "duckdb.DuckDBPyConnection",
     lake: Path,
     version: VersionRecord,
     results: Sequence[CheckResult],
     params: PublishParams,
+    store: Path | None,
 ) -> dict[str, int]:
     """Make and fill every table and view; gives the rows that each table must have."""
     _declare(connection, params, TABLES.values())
@@ -174,7 +180,7 @@ def _fill(
     with beside(connection) as other, ThreadPoolExecutor(1) as thread:
         others = thread.submit(take_turns, other)
         try:
-            said = _said(lake)
+            said = _said(lake, store)
             expected = _insert_said(connection, lake, said, version, results, params)
             expected |= _insert_features(connection, lake, [AU_FRAMES], params)
             derive(connection, params, sorted(said[RECORDINGS.name]["recording"]))
@@ -192,11 +198,12 @@ def _grow(  # noqa: PLR0913, PLR0917 - as `build`
     version: VersionRecord,
     results: Sequence[CheckResult],
     params: PublishParams,
+    store: Path | None,
 ) -> bool:
     """Build a DuckDB file upon another; False, and nothing is built, where that must not be."""
     if not made_alike(base.file, params):
         return False
-    said = _said(lake)
+    said = _said(lake, store)
     # Asked last, since to read all of a file takes longest.
     if not still_true(base.file, said) or not is_whole(base):
         return False
@@ -209,7 +216,8 @@ def _grow(  # noqa: PLR0913, PLR0917 - as `build`
                 clear(connection, _KEPT)
                 _declare(connection, params, [table for table in TABLES.values() if table not in _KEPT])
                 expected = _insert_said(connection, lake, said, version, results, params)
-                expected |= _insert_features(connection, lake, FEATURE_TABLES, params)
+                counted = None if store is None else rows_by_table(lake, store)
+                expected |= _insert_features(connection, lake, FEATURE_TABLES, params, counted)
                 new = recordings_in(connection, RECORDINGS) - told | recordings_in(connection, AU_FRAMES) - watched
                 derive(connection, params, sorted(new | {*timed["recording"]}))
             _verify(temporary, expected)
@@ -219,9 +227,14 @@ def _grow(  # noqa: PLR0913, PLR0917 - as `build`
     return True
 
 
-def _said(lake: Path) -> dict[str, pl.DataFrame]:
+def _said(lake: Path, store: Path | None) -> dict[str, pl.DataFrame]:
     """What the lake says of persons and recordings, but for their features, by table."""
-    return {table.name: table.conform(read_table(lake, table)) for table in LAKE_TABLES if table not in FEATURE_TABLES}
+    said = {}
+    for table in LAKE_TABLES:
+        if table not in FEATURE_TABLES:
+            rows = known_table(lake, table, store) if table in KNOWN_TABLES else read_table(lake, table)
+            said[table.name] = table.conform(rows)
+    return said
 
 
 def _insert_said(  # noqa: PLR0913, PLR0917 - as `build`
@@ -250,9 +263,21 @@ def _in_order(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
 
 
 def _insert_features(
-    connection: "duckdb.DuckDBPyConnection", lake: Path, tables: Sequence[Table], params: PublishParams
+    connection: "duckdb.DuckDBPyConnection",
+    lake: Path,
+    tables: Sequence[Table],
+    params: PublishParams,
+    counted: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
-    """Take in some tables' files of the recordings that they lack; gives the rows that each must have."""
+    """Take in some tables' files of the recordings that they lack; gives the rows that each must have.
+
+    Args:
+        connection: to the file.
+        lake: where the files are.
+        tables: which.
+        params: of this stage.
+        counted: how many rows the lake's files of each table have, where that is known.
+    """
     expected: dict[str, int] = {}
     for table in tables:
         paths = files(lake, table.name)
@@ -263,9 +288,11 @@ def _insert_features(
             frame = read_files(new, table)
             rows = frame.height
             insert_frame(connection, table, _in_order(frame, table))
-        read = {*new}
-        # To ask a file how many rows it has takes as long as to read a short one.
-        expected[qualified(table)] = rows + count_rows([path for path in paths if path not in read])
+        if counted is None:
+            read = {*new}
+            # To ask a file how many rows it has takes as long as to read a short one.
+            rows += count_rows([path for path in paths if path not in read])
+        expected[qualified(table)] = rows if counted is None else counted[table.name]
     return expected
 
 

@@ -106,8 +106,10 @@ class Versioning:
         number = max(self.repository.versions(), default=0) + 1
         record = version_record(number, self.params, self.repository, self.study.index, commit)
         fault_point("version.committed")
-        publish_params = self.params.publish
-        file = publish(self.study.lake, self.study.warehouse, record, outcome.results, publish_params, self._base())
+        publish_params, store = self.params.publish, store_of(self.study.state)
+        file = publish(
+            self.study.lake, self.study.warehouse, record, outcome.results, publish_params, self._base(), store
+        )
         fault_point("version.published")
         note_sum(self.study, file, self.ledger)
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
