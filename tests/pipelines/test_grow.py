@@ -5,13 +5,17 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from pipelines import grow as grow_module
+from pipelines import known as known_module
 from pipelines import publish as publish_module
 from pipelines.grow import Base
+from pipelines.known import store_of
+from pipelines.known_tables import dataset_summary, known_table
 from pipelines.params_publish import EventParams, NeutralParams, PublishParams
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.publish import VersionRecord, publish
@@ -20,6 +24,7 @@ from pipelines.seal import sha256_of
 from pipelines.warehouse import open_warehouse
 from schemas.clinical import CLINICAL_OBSERVATIONS
 from schemas.core import Table
+from schemas.meta import PROVENANCE
 from schemas.tables import TABLES, VIEWS
 from tests.pipelines.lake_factory import (
     change,
@@ -98,9 +103,9 @@ def built_anew(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     built: list[Path] = []
     build = publish_module.build
 
-    def noted(lake: Path, target: Path, *rest: object) -> None:
+    def noted(lake: Path, target: Path, *rest: Any, **known: Any) -> None:
         built.append(target)
-        build(lake, target, *rest)  # type: ignore[arg-type]  # as they came
+        build(lake, target, *rest, **known)
 
     monkeypatch.setattr(publish_module, "build", noted)
     return built
@@ -154,6 +159,20 @@ def test_what_is_built_upon_has_the_rows_of_what_is_built_anew(
     assert built_anew == []
     assert file.stat().st_mode & 0o777 == 0o444
     assert_equal(file, anew(lake, lake.parent, params))
+
+
+@pytest.mark.parametrize("add", [add_recording, add_task])
+def test_what_was_known_before_hides_nothing_that_is_new(
+    lake: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, add: Callable[[Path], None]
+) -> None:
+    # As if all files were old enough to be known.
+    monkeypatch.setattr(known_module, "_SETTLED_NS", 0)
+    store = store_of(tmp_path)
+    dataset_summary(lake, store)
+    known_table(lake, PROVENANCE, store)
+    add(lake)
+    file = publish(lake, base.parent, version(2), [], GROWING, Base(base, sha256_of(base)), store)
+    assert_equal(file, anew(lake, lake.parent))
 
 
 def test_frames_that_come_later_are_taken_in(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:

@@ -12,6 +12,7 @@ from pipelines import version as version_module
 from pipelines.deliveries import Delivery
 from pipelines.errors import PainLakeError, Reason
 from pipelines.grow import Base
+from pipelines.known import store_of
 from pipelines.lake import recordings
 from pipelines.ledger import Ledger
 from pipelines.repository import Repository
@@ -93,8 +94,8 @@ def test_the_last_file_is_offered_with_the_sum_that_the_ledger_knows_of_it_or_no
     given: list[object] = []
 
     def noted(*arguments: object) -> object:
-        given.append(arguments[-1])
-        return arguments[-1]
+        given.append(arguments[5:])
+        return arguments[5]
 
     monkeypatch.setattr(version_module, "publish", noted)
     monkeypatch.setattr(version_module, "note_sum", lambda *_: None)
@@ -104,7 +105,8 @@ def test_the_last_file_is_offered_with_the_sum_that_the_ledger_knows_of_it_or_no
     made.version.publish(made.version.repository.head(), made.outcome)
     monkeypatch.setattr(Ledger, "sums", lambda _: {})
     made.version.publish(made.version.repository.head(), made.outcome)
-    assert given == [Base(file, sha256_of(file)), None]
+    store = store_of(made.study.state)
+    assert given == [(Base(file, sha256_of(file)), store), (None, store)]
 
 
 def test_a_delivery_judged_again_without_any_change_is_settled_without_a_version(made: Made) -> None:
