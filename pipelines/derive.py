@@ -53,8 +53,6 @@ def derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams, recor
         "SELECT recording, task, start_s, end_s FROM main.tasks ORDER BY recording, task"
     ).fetchall():
         tasks.setdefault(recording, []).append((task, start_s, end_s))
-    # In one transaction: each would be written beside the file first.
-    connection.begin()
     for table in (AU_NEUTRAL_BY_RECORDING, AU_EVENTS, AU_COOCCURRENCE, AU_SUMMARIES):
         _clear(connection, table, recordings)
     for part in parts_of_persons(recordings, whose):
@@ -77,7 +75,6 @@ def derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams, recor
         found = found_events(batch, params.events)
         faces = _of_persons(connection, part, whose)
         insert_frame(connection, AU_SUMMARIES, _summed(batch, faces, found, params))
-    connection.commit()
 
 
 def parts_of_persons(recordings: Sequence[str], whose: Mapping[str, str]) -> Iterator[list[str]]:
