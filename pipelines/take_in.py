@@ -1,6 +1,6 @@
 """Take in: the files of a table that is too long for memory, into a DuckDB file that is being built."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,12 @@ from schemas.core import Table
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
 _AT_ONCE = 32
 """Files: at a minute each, up to 200,000 rows are in memory, and as many again on their way."""
+
+_GROUP = 122_880
+"""Rows that DuckDB packs and writes together."""
 
 
 def take_in(
@@ -38,42 +40,31 @@ def take_in(
         PainLakeError: a file cannot be read.
         ValueError: one has other columns than the table.
     """
-    import duckdb  # noqa: PLC0415 - the CLI starts without it
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    if not paths:
-        return 0
     rows = 0
-    errors: list[Exception] = []
-
-    def batches() -> "Iterator[pa.RecordBatch]":
-        nonlocal rows
-        try:
-            for frame in read_in_turn(paths, _AT_ONCE):
-                rows += frame.height
-                # In one piece: each piece is handed over by itself, column by column.
-                yield from _arrow(_published(table, frame, params).rechunk()).to_batches()
-        except Exception as error:
-            errors.append(error)
-            raise
-
-    # One statement, so that the whole is written once, a group of rows as soon as it is full.
-    reader = pa.RecordBatchReader.from_batches(_arrow(table.frame()).schema, batches())
-    connection.register("incoming", reader)
-    try:
+    for frame in _in_groups(_published(table, each, params) for each in read_in_turn(paths, _AT_ONCE)):
+        rows += frame.height
+        # In one piece: each piece is handed over by itself, column by column.
+        connection.register("incoming", frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
         connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
-    except duckdb.Error:
-        # DuckDB words an error of where rows come from as one of its own, with all of its traceback.
-        if errors:
-            raise errors[0] from None
-        raise
-    finally:
         connection.unregister("incoming")
     return rows
 
 
-def _arrow(frame: pl.DataFrame) -> "pa.Table":
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _in_groups(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of as many as fill whole groups of DuckDB's, and the rest.
+
+    A group is written once it is full. Within one statement or transaction DuckDB would hold on to all that it was
+    handed, and one that ends within a group leaves it to be written again.
+    """
+    waiting = pl.DataFrame()
+    for frame in frames:
+        waiting = pl.concat([waiting, frame]) if waiting.height else frame
+        whole = waiting.height - waiting.height % _GROUP
+        if whole:
+            yield waiting[:whole]
+            waiting = waiting[whole:]
+    if waiting.height:
+        yield waiting
 
 
 def _published(table: Table, frame: pl.DataFrame, params: PresenceParams) -> pl.DataFrame:
