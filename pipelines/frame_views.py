@@ -1,22 +1,32 @@
-"""The SQL of frames as they are published: which action units are present, which frames are usable, what is neutral."""
+"""Frames as they are published: which action units are present, and the SQL of which are usable, and what is neutral."""
 
 from typing import Literal
 
-from pipelines.params_publish import NeutralParams, PresenceParams, UsableParams
+import polars as pl
+
+from pipelines.params_publish import PresenceParams, UsableParams
 from schemas.expressions import AU_FRAMES_CALIBRATED, GRADED, NO_READING, TOO_FEW_FRAMES
-from schemas.face import PRESENCE_ONLY
 
 _EYES = ("AU43", "AU45")
 
 
-def presence_sql(params: PresenceParams) -> dict[str, str]:
-    """How the columns `AUnn_c` are filled: as the engine has them, else from the intensity."""
-    return {
-        f"{unit}_c": f"coalesce({unit}_c, CASE WHEN isnan({unit}_r) THEN NULL ELSE "
-        f"({unit}_r >= {(params.eyes_closed_r if unit in _EYES else params.present_r)!r})::SMALLINT END)"
+def present(frame: pl.DataFrame, params: PresenceParams) -> pl.DataFrame:
+    """Frames with the columns `AUnn_c` filled: as the engine has them, else from the intensity.
+
+    Both tables of frames have the presence of action units, and it is decided alike.
+
+    Args:
+        frame: rows of `au_frames` or `aligned_frames`, NULL where not measured.
+        params: thresholds.
+    """
+    return frame.with_columns(
+        pl.coalesce(
+            f"{unit}_c",
+            (pl.col(f"{unit}_r") >= (params.eyes_closed_r if unit in _EYES else params.present_r)).cast(pl.Int16),
+        ).alias(f"{unit}_c")
         for unit in GRADED
-        if unit not in PRESENCE_ONLY
-    }
+        if f"{unit}_c" in frame.columns
+    )
 
 
 def usable_sql(params: UsableParams) -> str:
@@ -45,62 +55,21 @@ def usable_view_sql(params: UsableParams) -> str:
     return f"CREATE VIEW main.au_frames_usable AS SELECT * FROM main.au_frames WHERE {usable_sql(params)}"  # noqa: S608 - names and numbers
 
 
-IN_PART = "IN (SELECT unnest($recordings::VARCHAR[]))"
-"""Of a statement about some recordings: the parameter that names them. A quantile holds all the values it is taken of,
-and a study's would fill the memory."""
+_PERSONS = "participant IN (SELECT unnest($persons::VARCHAR[]))"
 
 
-def neutral_by_recording_sql(params: NeutralParams) -> str:
-    """The rows of `au_neutral_by_recording` of the recordings `IN_PART`: a quantile over each recording's reading.
+def neutral_sql(*, of_some: bool = False) -> str:
+    """The rows of `au_neutral`: the median of `au_neutral_by_recording` over a person's current recordings.
 
-    Source:
-        Baltrusaitis, Mahmoud and Robinson, Cross-dataset learning and person-specific normalisation for automatic
-        Action Unit detection, FG 2015, doi:10.1109/FG.2015.7284869.
+    Args:
+        of_some: only those of the persons in the parameter `persons`.
     """
-    quantiles = ",\n            ".join(
-        f"CASE WHEN count({unit}_r) >= {params.min_frames!r} "
-        f"THEN quantile_cont({unit}_r::DOUBLE, {params.quantile!r}) END AS {unit}"
-        for unit in GRADED
-    )
-    return f"""
-    WITH reading AS (
-        SELECT recording, start_s, end_s FROM main.tasks WHERE task = 'reading' AND recording {IN_PART}
-    ), measured AS (
-        SELECT
-            g.recording,
-            {quantiles}
-        FROM main.au_frames_usable AS f
-        JOIN reading AS g
-          ON f.recording = g.recording AND f.timestamp_s >= g.start_s AND f.timestamp_s < g.end_s
-        WHERE f.recording {IN_PART}
-        GROUP BY g.recording
-    ), found AS (
-        SELECT recording, action_unit, value
-        FROM (UNPIVOT measured ON {", ".join(GRADED)} INTO NAME action_unit VALUE value)
-    )
-    SELECT
-        r.recording,
-        u.action_unit,
-        n.value AS neutral_r,
-        CASE
-            WHEN n.value IS NOT NULL THEN NULL
-            WHEN r.recording IN (SELECT recording FROM reading) THEN '{TOO_FEW_FRAMES}'
-            ELSE '{NO_READING}'
-        END AS cause
-    FROM main.recordings AS r
-    CROSS JOIN (VALUES {_units()}) AS u (action_unit)
-    LEFT JOIN found AS n USING (recording, action_unit)
-    WHERE r.recording {IN_PART}
-    ORDER BY r.recording, u.action_unit"""  # noqa: S608 - names from schemas/ and numbers
-
-
-def neutral_sql() -> str:
-    """The rows of `au_neutral`: the median of `au_neutral_by_recording` over a person's current recordings."""
+    where, also = (f"WHERE p.{_PERSONS}", f"AND r.{_PERSONS}") if of_some else ("", "")
     return f"""
     WITH found AS (
         SELECT r.participant, n.action_unit, median(n.neutral_r) AS neutral_r, bool_or(n.cause = '{TOO_FEW_FRAMES}') AS read
         FROM main.recordings AS r JOIN main.au_neutral_by_recording AS n USING (recording)
-        WHERE r.status = 'current'
+        WHERE r.status = 'current' {also}
         GROUP BY r.participant, n.action_unit
     )
     SELECT
@@ -111,6 +80,7 @@ def neutral_sql() -> str:
     FROM main.participants AS p
     CROSS JOIN (VALUES {_units()}) AS u (action_unit)
     LEFT JOIN found AS n USING (participant, action_unit)
+    {where}
     ORDER BY p.participant, u.action_unit"""  # noqa: S608 - names from schemas/
 
 

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ import polars as pl
 from pipelines.duckdb_tables import qualified, selected
 from pipelines.errors import UserError
 from pipelines.params_publish import PublishParams
+from pipelines.seal import sha256_of
 from pipelines.stages import code_sha256_of
 from pipelines.warehouse import open_warehouse
 from schemas.core import Table
@@ -44,6 +46,30 @@ def publication_sha256(params: PublishParams) -> str:
     return hashlib.sha256((_made_by() + values).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A published file that may be built upon.
+
+    Args:
+        file: where it stands.
+        sha256: of its bytes as they were published, so that no damage is built upon; None where nobody knows it.
+    """
+
+    file: Path
+    sha256: str | None = None
+
+
+def is_whole(base: Base) -> bool:
+    """Whether a file's bytes are as they were published, as far as that is known."""
+    try:
+        whole = base.sha256 is None or sha256_of(base.file) == base.sha256
+    except OSError:
+        whole = False
+    if not whole:
+        log.warning("%s is not built upon: its bytes are not those that were published", base.file.name)
+    return whole
+
+
 def made_alike(base: Path, params: PublishParams) -> bool:
     """Whether a published file is large enough to be built upon, and was made as one would be today.
 
@@ -51,13 +77,15 @@ def made_alike(base: Path, params: PublishParams) -> bool:
         base: a published file.
         params: of publication.
     """
+    import duckdb  # noqa: PLC0415 - the CLI starts without it
+
     try:
         with open_warehouse(base) as connection:
             names = {row[0] for row in connection.execute(f"DESCRIBE {qualified(DATASET_VERSION)}").fetchall()}
             if "publication_sha256" not in names:
                 return False
             said = connection.execute("SELECT publication_sha256, recordings FROM meta.dataset_version").fetchone()
-    except UserError as error:
+    except (UserError, duckdb.Error) as error:
         log.warning("%s is not built upon: %s", base.name, error)
         return False
     return said is not None and said[0] == publication_sha256(params) and said[1] >= params.grow_from_recordings
@@ -72,18 +100,27 @@ def still_true(base: Path, said: Mapping[str, pl.DataFrame]) -> bool:
         base: a published file, made as one would be today.
         said: the new rows by table, of all tables of the lake but those of features.
     """
-    with open_warehouse(base) as connection:
-        for name, rows in said.items():
-            table = TABLES[name]
-            connection.register("incoming", rows.to_arrow())
-            gone = connection.execute(
-                f"SELECT 1 FROM (FROM {qualified(table)} EXCEPT ALL SELECT {selected(table)} FROM incoming) LIMIT 1"  # noqa: S608 - names from schemas/
-            ).fetchone()
-            connection.unregister("incoming")
-            if gone is not None:
-                log.info("%s is not built upon: rows of %s changed or went", base.name, name)
-                return False
-    return True
+    import duckdb  # noqa: PLC0415 - the CLI starts without it
+
+    try:
+        with open_warehouse(base) as connection:
+            gone = next((name for name, rows in said.items() if _lacks(connection, TABLES[name], rows)), None)
+    except duckdb.Error as error:
+        log.warning("%s is not built upon: %s", base.name, error)
+        return False
+    if gone is not None:
+        log.info("%s is not built upon: rows of %s changed or went", base.name, gone)
+    return gone is None
+
+
+def _lacks(connection: "duckdb.DuckDBPyConnection", table: Table, rows: pl.DataFrame) -> bool:
+    """Whether some rows lack one that the file's table has."""
+    connection.register("incoming", rows.to_arrow())
+    gone = connection.execute(
+        f"SELECT 1 FROM (FROM {qualified(table)} EXCEPT ALL SELECT {selected(table)} FROM incoming) LIMIT 1"  # noqa: S608 - names from schemas/
+    ).fetchone()
+    connection.unregister("incoming")
+    return gone is not None
 
 
 def copy_to_write(base: Path, target: Path) -> None:

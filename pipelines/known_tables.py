@@ -98,25 +98,48 @@ def dataset_summary(lake: Path, store: Path | None = None) -> dict[str, object]:
     Raises:
         PainLakeError: a file cannot be read.
     """
-    everyone = people(lake)
     recordings = known_table(lake, RECORDINGS, store)
     current = recordings.filter(status="current")
     groups: Counter[str | None] = Counter()
-    rows: Counter[str] = Counter(dict.fromkeys((table.name for table in _IN_FILES), 0))
-    known = Known(store, "rows", digest_of(_CODE, _LIBRARIES, repr(LAKE_TABLES)))
-    folders = ("clinical", *FEATURE_FOLDERS)
-    for _, (of_groups, of_tables) in facts_by_person(known, lake, everyone, folders, partial(_counted, lake)):
+    rows = _no_rows()
+    for of_groups, of_tables in _counts_by_person(lake, store):
         groups.update(of_groups)
         rows.update(of_tables)
     tasks = sum(len(of_person) for of_person in _rows_by_person(lake, TASKS, store))
     return {
-        "people": len(everyone),
+        "people": len(people(lake)),
         "groups": dict(sorted(groups.items(), key=lambda item: (item[0] is not None, item[0]))),
         "recordings": current.height,
         "recordings_superseded": recordings.height - current.height,
         "hours": round(float(current["duration_s"].sum()) / 3600, 4),
         "tables": {"recordings": recordings.height, "tasks": tasks, **dict(sorted(rows.items()))},
     }
+
+
+def rows_by_table(lake: Path, store: Path | None = None) -> dict[str, int]:
+    """How many rows the files of each table have together, of all tables that stand in files.
+
+    Args:
+        lake: the lake.
+        store: where what is known is kept; None asks all files.
+
+    Raises:
+        PainLakeError: a file cannot be read.
+    """
+    rows = _no_rows()
+    for _, of_tables in _counts_by_person(lake, store):
+        rows.update(of_tables)
+    return dict(rows)
+
+
+def _no_rows() -> "Counter[str]":
+    return Counter(dict.fromkeys((table.name for table in _IN_FILES), 0))
+
+
+def _counts_by_person(lake: Path, store: Path | None) -> Iterator[Any]:
+    known = Known(store, "rows", digest_of(_CODE, _LIBRARIES, repr(LAKE_TABLES)))
+    folders = ("clinical", *FEATURE_FOLDERS)
+    return (facts for _, facts in facts_by_person(known, lake, people(lake), folders, partial(_counted, lake)))
 
 
 def _counted(lake: Path, some: Sequence[str]) -> list[tuple[list[str | None], dict[str, int]]]:

@@ -1,8 +1,10 @@
 """Publish: the lake as a new DuckDB file, whole and documented, swapped in for the last one."""
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,22 +13,26 @@ import polars as pl
 
 from expectations.results import CheckResult
 from pipelines.derive import derive
-from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified, selected
+from pipelines.duckdb_tables import comment, create_sql, dictionary, insert_frame, qualified
 from pipelines.errors import PainLakeError
 from pipelines.face_engine import au_support
-from pipelines.frame_views import calibrated_view_sql, presence_sql, usable_view_sql
+from pipelines.frame_views import calibrated_view_sql, usable_view_sql
 from pipelines.grow import (
+    Base,
     clear,
     copy_to_write,
     files_of_others,
+    is_whole,
     made_alike,
     publication_sha256,
     recordings_in,
     rows_of,
     still_true,
 )
+from pipelines.known_tables import KNOWN_TABLES, known_table, rows_by_table
 from pipelines.lake import count_rows, files, people, read_files, read_table
 from pipelines.params_publish import PublishParams
+from pipelines.take_in import take_in
 from pipelines.vault_records import Tombstone
 from pipelines.views import recording_features_sql
 from pipelines.warehouse import beside, building, make_current, new_file, open_warehouse, remove_older, warehouse_file
@@ -46,7 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("painlake")
 
 _LONG = (AU_FRAMES, VOICE_FRAMES, *PART_BY_PART, ALIGNED_FRAMES)
-"""DuckDB reads these itself; they would fill the memory."""
+"""These would fill the memory."""
 
 _KEPT = (*FEATURE_TABLES, *DERIVED, AU_SUMMARIES)
 """What stays in a file that is built upon; all else is small, and written anew."""
@@ -87,7 +93,8 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
     version: VersionRecord,
     results: Sequence[CheckResult],
     params: PublishParams,
-    base: Path | None = None,
+    base: Base | None = None,
+    store: Path | None = None,
 ) -> Path:
     """Build a version's DuckDB file and make it the current one; readers keep the file that they have open.
 
@@ -97,7 +104,8 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
         version: what the file says about itself.
         results: of the checks on this lake.
         params: of this stage.
-        base: the last version's file, whose bytes are known to be whole: it is built upon where that is right.
+        base: the last version's file: it is built upon where that is right.
+        store: where what earlier looks at the lake found out is kept (see `pipelines.known`); None reads all anew.
 
     Returns:
         The new file, `painlake-v<number>.duckdb`.
@@ -112,8 +120,8 @@ def publish(  # noqa: PLR0913, PLR0917 - as `build`
             f"{len(held)} critical checks failed, the first: {held[0]}; the last version stays published"
         )
     target = warehouse_file(warehouse, version.number)
-    if base is None or not _grow(base, lake, target, version, results, params):
-        build(lake, target, version, results, params)
+    if base is None or not _grow(base, lake, target, version, results, params, store):
+        build(lake, target, version, results, params, store=store)
     make_current(target)
     remove_older(warehouse, params.keep_warehouses)
     return target
@@ -126,6 +134,7 @@ def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
     results: Sequence[CheckResult],
     params: PublishParams,
     erased: Sequence[Tombstone] = (),
+    store: Path | None = None,
 ) -> None:
     """Build a DuckDB file of a lake, checked against it, without making it the current one.
 
@@ -136,73 +145,96 @@ def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
         results: of the checks on this lake.
         params: of this stage.
         erased: whom the version had when it was published, and the lake has no more.
+        store: as for `publish`.
 
     Raises:
         PainLakeError: the built file does not hold what the lake does.
     """
     with new_file(target) as temporary:
         with building(temporary, params.memory_limit_mb) as connection:
-            expected = _fill(connection, lake, version, results, params)
+            expected = _fill(connection, lake, version, results, params, store)
             insert_frame(connection, ERASED, _erased(erased))
         _verify(temporary, expected)
 
 
-def _fill(
+def _fill(  # noqa: PLR0913, PLR0917 - as `build`
     connection: "duckdb.DuckDBPyConnection",
     lake: Path,
     version: VersionRecord,
     results: Sequence[CheckResult],
     params: PublishParams,
+    store: Path | None,
 ) -> dict[str, int]:
     """Make and fill every table and view; gives the rows that each table must have."""
     _declare(connection, params, TABLES.values())
-    # What is derived needs the frames of faces alone: it is made while DuckDB takes in the other long tables.
+    # What is derived needs the frames of faces alone: all else is taken in meanwhile, by whoever has nothing to do.
+    waiting = deque(sorted((t for t in FEATURE_TABLES if t is not AU_FRAMES), key=lambda table: table not in _LONG))
+
+    def take_turns(own: "duckdb.DuckDBPyConnection") -> dict[str, int]:
+        taken: dict[str, int] = {}
+        with suppress(IndexError):
+            while True:
+                taken |= _insert_features(own, lake, [waiting.popleft()], params)
+        return taken
+
     with beside(connection) as other, ThreadPoolExecutor(1) as thread:
-        others = thread.submit(_insert_features, other, lake, [t for t in _LONG if t is not AU_FRAMES], params)
-        said = _said(lake)
-        expected = _insert_said(connection, lake, said, version, results, params)
-        expected |= _insert_features(connection, lake, [t for t in FEATURE_TABLES if t not in _LONG], params)
-        expected |= _insert_features(connection, lake, [AU_FRAMES], params)
-        derive(connection, params, sorted(said[RECORDINGS.name]["recording"]))
+        others = thread.submit(take_turns, other)
+        try:
+            said = _said(lake, store)
+            expected = _insert_said(connection, lake, said, version, results, params)
+            expected |= _insert_features(connection, lake, [AU_FRAMES], params)
+            derive(connection, params, sorted(said[RECORDINGS.name]["recording"]))
+            expected |= take_turns(connection)
+        finally:
+            # After an error the other ends with the table that it is at.
+            waiting.clear()
         return expected | others.result()
 
 
 def _grow(  # noqa: PLR0913, PLR0917 - as `build`
-    base: Path,
+    base: Base,
     lake: Path,
     target: Path,
     version: VersionRecord,
     results: Sequence[CheckResult],
     params: PublishParams,
+    store: Path | None,
 ) -> bool:
     """Build a DuckDB file upon another; False, and nothing is built, where that must not be."""
-    if not made_alike(base, params):
+    if not made_alike(base.file, params):
         return False
-    said = _said(lake)
-    if not still_true(base, said):
+    said = _said(lake, store)
+    # Asked last, since to read all of a file takes longest.
+    if not still_true(base.file, said) or not is_whole(base):
         return False
     try:
         with new_file(target) as temporary:
-            copy_to_write(base, temporary)
+            copy_to_write(base.file, temporary)
             with building(temporary, params.memory_limit_mb) as connection:
                 told, watched = (recordings_in(connection, table) for table in (RECORDINGS, AU_FRAMES))
                 timed = said[TASKS.name].join(rows_of(connection, TASKS), on=TASKS.names, how="anti", nulls_equal=True)
                 clear(connection, _KEPT)
                 _declare(connection, params, [table for table in TABLES.values() if table not in _KEPT])
                 expected = _insert_said(connection, lake, said, version, results, params)
-                expected |= _insert_features(connection, lake, FEATURE_TABLES, params)
+                counted = None if store is None else rows_by_table(lake, store)
+                expected |= _insert_features(connection, lake, FEATURE_TABLES, params, counted)
                 new = recordings_in(connection, RECORDINGS) - told | recordings_in(connection, AU_FRAMES) - watched
                 derive(connection, params, sorted(new | {*timed["recording"]}))
             _verify(temporary, expected)
     except PainLakeError as error:
-        log.warning("%s is not built upon: %s", base.name, error)
+        log.warning("%s is not built upon: %s", base.file.name, error)
         return False
     return True
 
 
-def _said(lake: Path) -> dict[str, pl.DataFrame]:
+def _said(lake: Path, store: Path | None) -> dict[str, pl.DataFrame]:
     """What the lake says of persons and recordings, but for their features, by table."""
-    return {table.name: table.conform(read_table(lake, table)) for table in LAKE_TABLES if table not in FEATURE_TABLES}
+    said = {}
+    for table in LAKE_TABLES:
+        if table not in FEATURE_TABLES:
+            rows = known_table(lake, table, store) if table in KNOWN_TABLES else read_table(lake, table)
+            said[table.name] = table.conform(rows)
+    return said
 
 
 def _insert_said(  # noqa: PLR0913, PLR0917 - as `build`
@@ -231,18 +263,36 @@ def _in_order(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
 
 
 def _insert_features(
-    connection: "duckdb.DuckDBPyConnection", lake: Path, tables: Sequence[Table], params: PublishParams
+    connection: "duckdb.DuckDBPyConnection",
+    lake: Path,
+    tables: Sequence[Table],
+    params: PublishParams,
+    counted: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
-    """Take in some tables' files of the recordings that they lack; gives the rows that each must have."""
+    """Take in some tables' files of the recordings that they lack; gives the rows that each must have.
+
+    Args:
+        connection: to the file.
+        lake: where the files are.
+        tables: which.
+        params: of this stage.
+        counted: how many rows the lake's files of each table have, where that is known.
+    """
     expected: dict[str, int] = {}
     for table in tables:
         paths = files(lake, table.name)
         new = files_of_others(paths, recordings_in(connection, table))
         if table in _LONG:
-            _insert_files(connection, table, new, params)
+            rows = take_in(connection, table, new, params.presence)
         else:
-            insert_frame(connection, table, _in_order(read_files(new, table), table))
-        expected[qualified(table)] = count_rows(paths)
+            frame = read_files(new, table)
+            rows = frame.height
+            insert_frame(connection, table, _in_order(frame, table))
+        if counted is None:
+            read = {*new}
+            # To ask a file how many rows it has takes as long as to read a short one.
+            rows += count_rows([path for path in paths if path not in read])
+        expected[qualified(table)] = rows if counted is None else counted[table.name]
     return expected
 
 
@@ -252,7 +302,7 @@ def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams, tab
     connection.execute("CREATE SCHEMA meta")
     made = list(tables)
     for table in made:
-        connection.execute(create_sql(table))
+        connection.execute(create_sql(table, quick=table in _LONG))
     connection.execute(usable_view_sql(params.usable))
     connection.execute(calibrated_view_sql(params.usable, params.neutral.over))
     connection.execute(recording_features_sql(params.nrs_window_h))
@@ -270,18 +320,6 @@ def _verify(path: Path, expected: dict[str, int]) -> None:
             (found,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)  # noqa: S608 - names from schemas/
             if found != rows:
                 raise PainLakeError(f"{name} has {found} rows where the lake has {rows}: nothing was published")
-
-
-def _insert_files(
-    connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path], params: PublishParams
-) -> None:
-    if paths:
-        # Both tables of frames have the presence of action units, and decide it alike.
-        present = {name: made for name, made in presence_sql(params.presence).items() if name in table.names}
-        connection.execute(
-            f"INSERT INTO {qualified(table)} SELECT {selected(table, present)} FROM read_parquet(?)",  # noqa: S608 - names from schemas/
-            [[str(path) for path in paths]],
-        )
 
 
 def _erased(tombstones: Sequence[Tombstone]) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from pipelines.durable import write_durably
 from pipelines.dvc_records import enter
 from pipelines.errors import PainLakeError, TemporaryError, UserError
 from pipelines.faultpoints import fault_point
+from pipelines.grow import Base
 from pipelines.known import store_of
 from pipelines.known_tables import dataset_summary
 from pipelines.lake import people, recording_names, with_recordings
@@ -105,8 +106,10 @@ class Versioning:
         number = max(self.repository.versions(), default=0) + 1
         record = version_record(number, self.params, self.repository, self.study.index, commit)
         fault_point("version.committed")
-        base = self._whole_file()
-        file = publish(self.study.lake, self.study.warehouse, record, outcome.results, self.params.publish, base)
+        publish_params, store = self.params.publish, store_of(self.study.state)
+        file = publish(
+            self.study.lake, self.study.warehouse, record, outcome.results, publish_params, self._base(), store
+        )
         fault_point("version.published")
         note_sum(self.study, file, self.ledger)
         self.repository.tag(number, f"PainLake dataset {version_name(number)}")
@@ -115,14 +118,14 @@ class Versioning:
         log.info("%s published", tag_name(number))
         return number
 
-    def _whole_file(self) -> Path | None:
-        """The published file, if its bytes are those that the ledger knows: what is built upon must be whole."""
+    def _base(self) -> Base | None:
+        """The published file, if the ledger knows its bytes: what is built upon must be whole."""
         try:
             file = current_file(self.study.warehouse)
             known = self.ledger.sums().get(file.relative_to(self.study.root.resolve()).as_posix())
-            return file if known is not None and sha256_of(file) == known else None
-        except (UserError, OSError, ValueError):
+        except (UserError, ValueError):
             return None
+        return None if known is None else Base(file, known)
 
     def push(self) -> None:
         """Copy what the remote lacks to it.

@@ -1,19 +1,12 @@
 """The SQL of what is derived inside the warehouse: summaries of action units, and the view `recording_features`."""
 
-from typing import Literal
-
-from pipelines.frame_views import IN_PART, calibrated_sql, neutral_of_recording_sql
 from schemas.features import (
     AU_SUMMARIES,
-    DYNAMICS,
     NRS_COLUMNS,
     PERSON_COLUMNS,
     QUALITY_COLUMNS,
     RECORDING_FEATURES,
     VOICE_COLUMNS,
-    Summary,
-    au_summary_columns,
-    calibrated_columns,
 )
 from schemas.people import WHOLE
 from schemas.speech import TIMING_IN_VIEW
@@ -27,78 +20,6 @@ def quoted(name: str) -> str:
 
 _ANALGESICS = "N02%"
 """ATC group N02, analgesics."""
-
-_SUMMARY_SQL: dict[Summary, str] = {
-    "mean": "avg({})",
-    "p95": "quantile_cont({}, 0.95)",
-    "max": "max({})",
-    "share": "avg({})",
-}
-
-_SPANS = f"""
-    SELECT recording, task, start_s, end_s FROM main.tasks WHERE recording {IN_PART}
-    UNION ALL
-    SELECT recording, '{WHOLE}', '-infinity'::DOUBLE, 'infinity'::DOUBLE FROM main.recordings WHERE recording {IN_PART}"""  # noqa: S608 - a constant
-
-
-def au_summaries_sql(dynamics: str, over: Literal["person", "recording"]) -> str:
-    """The rows of `au_summaries` of the recordings `IN_PART`: over each task's frames (start <= time < end), and over all.
-
-    A table and no view, since a query of it would otherwise read every frame of the study.
-
-    Args:
-        dynamics: a table with the columns in `DYNAMICS` of each recording and task.
-        over: whose neutral face calibrated values are taken above (`publish.neutral.over`).
-    """
-    raw = [
-        f"{_SUMMARY_SQL[how].format('f.' + quoted(source) + '::DOUBLE')}::{column.type} AS {quoted(column.name)}"
-        for column, source, how in au_summary_columns()
-    ]
-    means = [
-        f"avg({calibrated_sql(f'f.{unit}_r::DOUBLE', unit)}) AS {quoted(column.name)}"
-        for column, unit, how in calibrated_columns()
-        if how == "mean"
-    ]
-    # What keeps the order of values keeps quantiles too: no second pass over the frames.
-    orders = [
-        f"{calibrated_sql(f'u.{unit}_r_{how}', unit)} AS {quoted(column.name)}"
-        for column, unit, how in calibrated_columns()
-        if how != "mean"
-    ]
-    return f"""
-    WITH spans AS ({_SPANS}
-    ), counted AS (
-        SELECT s.recording, s.task, count(*) AS frames, avg(f.face_found::DOUBLE) AS face_share
-        FROM main.au_frames AS f
-        JOIN spans AS s
-          ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
-        WHERE f.recording {IN_PART}
-        GROUP BY s.recording, s.task
-    ), neutral AS ({neutral_of_recording_sql(over)}
-    ), usable AS (
-        SELECT
-            s.recording,
-            s.task,
-            count(*) AS usable_frames,
-            {", ".join((*raw, *means))}
-        FROM main.au_frames_usable AS f
-        JOIN spans AS s
-          ON f.recording = s.recording AND f.timestamp_s >= s.start_s AND f.timestamp_s < s.end_s
-        LEFT JOIN neutral AS n ON n.recording = s.recording
-        WHERE f.recording {IN_PART}
-        GROUP BY s.recording, s.task
-    )
-    SELECT
-        c.*,
-        coalesce(u.usable_frames, 0) / c.frames AS usable_share,
-        u.* EXCLUDE (recording, task, usable_frames),
-        {", ".join(orders)},
-        {", ".join(f"d.{quoted(name)}" for name in DYNAMICS)}
-    FROM counted AS c
-    LEFT JOIN usable AS u ON u.recording = c.recording AND u.task = c.task
-    LEFT JOIN neutral AS n ON n.recording = c.recording
-    LEFT JOIN {dynamics} AS d ON d.recording = c.recording AND d.task = c.task
-    ORDER BY c.recording, c.task"""  # noqa: S608 - names from schemas/ alone
 
 
 def recording_features_sql(nrs_window_h: float) -> str:

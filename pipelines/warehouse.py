@@ -125,7 +125,9 @@ def building(path: Path, memory_limit_mb: int) -> "Iterator[duckdb.DuckDBPyConne
         # Joins as they are written, frames on the left: else how many rows there are of others decides in which order
         # a recording's frames are added up, and a mean's last digit with it.
         connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-        connection.execute(f"ATTACH '{_literal(path)}' AS painlake (STORAGE_VERSION '{STORAGE_VERSION}')")
+        # Without a write-ahead log: a file that is not whole in the end is thrown away.
+        options = f"STORAGE_VERSION '{STORAGE_VERSION}', RECOVERY_MODE no_wal_writes"
+        connection.execute(f"ATTACH '{_literal(path)}' AS painlake ({options})")
         connection.execute("USE painlake")
         yield connection
         connection.execute("CHECKPOINT painlake")

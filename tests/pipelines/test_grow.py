@@ -5,19 +5,26 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from pipelines import grow as grow_module
+from pipelines import known as known_module
 from pipelines import publish as publish_module
+from pipelines.grow import Base
+from pipelines.known import store_of
+from pipelines.known_tables import dataset_summary, known_table
 from pipelines.params_publish import EventParams, NeutralParams, PublishParams
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.publish import VersionRecord, publish
 from pipelines.recording import Recording, Task
+from pipelines.seal import sha256_of
 from pipelines.warehouse import open_warehouse
 from schemas.clinical import CLINICAL_OBSERVATIONS
 from schemas.core import Table
+from schemas.meta import PROVENANCE
 from schemas.tables import TABLES, VIEWS
 from tests.pipelines.lake_factory import (
     change,
@@ -78,7 +85,7 @@ def rows(file: Path, table: Table) -> list[tuple[object, ...]]:
 
 
 def grown(lake: Path, base: Path, params: PublishParams = GROWING, number: int = 2) -> Path:
-    return publish(lake, base.parent, version(number), [], params, base)
+    return publish(lake, base.parent, version(number), [], params, Base(base))
 
 
 def anew(lake: Path, folder: Path, params: PublishParams = GROWING, number: int = 2) -> Path:
@@ -96,9 +103,9 @@ def built_anew(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     built: list[Path] = []
     build = publish_module.build
 
-    def noted(lake: Path, target: Path, *rest: object) -> None:
+    def noted(lake: Path, target: Path, *rest: Any, **known: Any) -> None:
         built.append(target)
-        build(lake, target, *rest)  # type: ignore[arg-type]  # as they came
+        build(lake, target, *rest, **known)
 
     monkeypatch.setattr(publish_module, "build", noted)
     return built
@@ -152,6 +159,22 @@ def test_what_is_built_upon_has_the_rows_of_what_is_built_anew(
     assert built_anew == []
     assert file.stat().st_mode & 0o777 == 0o444
     assert_equal(file, anew(lake, lake.parent, params))
+
+
+@pytest.mark.parametrize("add", [add_recording, add_task])
+def test_what_was_known_before_hides_nothing_that_is_new(
+    lake: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, add: Callable[[Path], None]
+) -> None:
+    # As if all files were old enough to be known.
+    monkeypatch.setattr(known_module, "_SETTLED_NS", 0)
+    store = store_of(tmp_path)
+    dataset_summary(lake, store)
+    known_table(lake, PROVENANCE, store)
+    add(lake)
+    with monkeypatch.context() as patch:
+        patch.setattr(publish_module, "build", lambda *_, **__: pytest.fail("built anew"))
+        file = publish(lake, base.parent, version(2), [], GROWING, Base(base, sha256_of(base)), store)
+    assert_equal(file, anew(lake, lake.parent))
 
 
 def test_frames_that_come_later_are_taken_in(lake: Path, tmp_path: Path, built_anew: list[Path]) -> None:
@@ -250,3 +273,35 @@ def test_what_is_no_published_file_is_not_built_upon(lake: Path, base: Path, bui
     base.chmod(0o644)
     base.write_bytes(base.read_bytes()[:4096])
     assert built_anew == [grown(lake, base)]
+
+
+def test_a_file_is_hashed_only_where_it_would_be_built_upon(
+    lake: Path, base: Path, built_anew: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def noted(path: Path) -> str:
+        hashed.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr(grow_module, "sha256_of", noted)
+    known = Base(base, sha256_of(base))
+    other = GROWING.model_copy(update={"nrs_window_h": 12.0})
+    publish(lake, base.parent, version(2), [], other, known)
+    assert (hashed, len(built_anew)) == ([], 1)
+    publish(lake, base.parent, version(3), [], GROWING, known)
+    assert (hashed, len(built_anew)) == ([base], 1)
+
+
+def test_a_file_whose_bytes_changed_is_not_built_upon(
+    lake: Path, base: Path, built_anew: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    known = Base(base, sha256_of(base))
+    base.chmod(0o644)
+    damaged = bytearray(base.read_bytes())
+    damaged[-1000] ^= 1
+    base.write_bytes(damaged)
+    with caplog.at_level(logging.WARNING):
+        publish(lake, base.parent, version(2), [], GROWING, known)
+    assert [file.name for file in built_anew] == ["painlake-v0002.duckdb"]
+    assert "painlake-v0001.duckdb is not built upon" in caplog.text

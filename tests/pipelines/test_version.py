@@ -11,9 +11,12 @@ from expectations.results import CheckResult
 from pipelines import version as version_module
 from pipelines.deliveries import Delivery
 from pipelines.errors import PainLakeError, Reason
+from pipelines.grow import Base
+from pipelines.known import store_of
 from pipelines.lake import recordings
 from pipelines.ledger import Ledger
 from pipelines.repository import Repository
+from pipelines.seal import sha256_of
 from pipelines.study import Study, make_study
 from pipelines.validate import ValidationOutcome, read_report, validate
 from pipelines.version import Versioning
@@ -85,14 +88,14 @@ def test_what_was_accepted_is_published_and_keeps_its_flags(made: Made) -> None:
     assert not made.version.changed()
 
 
-def test_the_last_file_is_built_upon_where_its_bytes_are_those_that_the_ledger_knows(
+def test_the_last_file_is_offered_with_the_sum_that_the_ledger_knows_of_it_or_not_at_all(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[object] = []
 
     def noted(*arguments: object) -> object:
-        given.append(arguments[-1])
-        return arguments[-1]
+        given.append(arguments[5:])
+        return arguments[5]
 
     monkeypatch.setattr(version_module, "publish", noted)
     monkeypatch.setattr(version_module, "note_sum", lambda *_: None)
@@ -100,15 +103,10 @@ def test_the_last_file_is_built_upon_where_its_bytes_are_those_that_the_ledger_k
     monkeypatch.setattr(Versioning, "_settle", lambda *_: None)
     file = current_file(made.study.warehouse)
     made.version.publish(made.version.repository.head(), made.outcome)
-    whole = file.read_bytes()
-    file.chmod(0o644)
-    try:
-        file.write_bytes(whole[:-1] + b"?")
-        made.version.publish(made.version.repository.head(), made.outcome)
-    finally:
-        file.write_bytes(whole)
-        file.chmod(0o444)
-    assert given == [file, None]
+    monkeypatch.setattr(Ledger, "sums", lambda _: {})
+    made.version.publish(made.version.repository.head(), made.outcome)
+    store = store_of(made.study.state)
+    assert given == [(Base(file, sha256_of(file)), store), (None, store)]
 
 
 def test_a_delivery_judged_again_without_any_change_is_settled_without_a_version(made: Made) -> None:

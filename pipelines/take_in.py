@@ -1,0 +1,75 @@
+"""Take in: the files of a table that is too long for memory, into a DuckDB file that is being built."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import polars.selectors as cs
+
+from pipelines.duckdb_tables import qualified
+from pipelines.frame_views import present
+from pipelines.lake import read_in_turn
+from pipelines.params_publish import PresenceParams
+from schemas.core import Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+_AT_ONCE = 32
+"""Files: at a minute each, up to 200,000 rows are in memory, and as many again on their way."""
+
+_GROUP = 122_880
+"""Rows that DuckDB packs and writes together."""
+
+
+def take_in(
+    connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path], params: PresenceParams
+) -> int:
+    """Put a table's files into it, one after the other; gives how many rows they have.
+
+    Polars reads them, in half the time that DuckDB takes for many small ones.
+
+    Args:
+        connection: to a file that has the table.
+        table: which.
+        paths: its files, in the order that its rows are to have.
+        params: from which intensity on an action unit is present.
+
+    Raises:
+        PainLakeError: a file cannot be read.
+        ValueError: one has other columns than the table.
+    """
+    rows = 0
+    for frame in _in_groups(_published(table, each, params) for each in read_in_turn(paths, _AT_ONCE)):
+        rows += frame.height
+        # In one piece: each piece is handed over by itself, column by column.
+        connection.register("incoming", frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
+        connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
+        connection.unregister("incoming")
+    return rows
+
+
+def _in_groups(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of as many as fill whole groups of DuckDB's, and the rest.
+
+    A group is written once it is full. Within one statement or transaction DuckDB would hold on to all that it was
+    handed, and one that ends within a group leaves it to be written again.
+    """
+    waiting = pl.DataFrame()
+    for frame in frames:
+        waiting = pl.concat([waiting, frame]) if waiting.height else frame
+        whole = waiting.height - waiting.height % _GROUP
+        if whole:
+            yield waiting[:whole]
+            waiting = waiting[whole:]
+    if waiting.height:
+        yield waiting
+
+
+def _published(table: Table, frame: pl.DataFrame, params: PresenceParams) -> pl.DataFrame:
+    """Rows as they are published: NaN becomes NULL, so that means and counts leave it out."""
+    frame = table.conform(frame)
+    unknown = frame.select(cs.float().is_nan().any())
+    with_nan = [name for name in unknown.columns if unknown[name][0]]
+    return present(frame.with_columns(pl.col(with_nan).fill_nan(None)) if with_nan else frame, params)
