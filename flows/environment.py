@@ -26,6 +26,8 @@ _UNLESS_SET = {
     # whoever searches Prefect's database for one.
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # There is a task run for each stage of each recording: after Prefect's 90 days they go, at a server that stays.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
 }
 
 _SERVERS = "prefect-servers"

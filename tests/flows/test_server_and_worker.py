@@ -158,6 +158,12 @@ def test_the_nights_summary_is_an_artifact_with_a_table_and_links(first: House) 
     assert {"kind": "fate", "what": "published", "count": 1, "next step": ""} in rows
 
 
+def test_the_server_forgets_runs_of_long_ago(first: House) -> None:
+    vacuum = first.ask("/admin/settings")["server"]["services"]["db_vacuum"]
+    assert set(vacuum["enabled"]) == {"events", "flow_runs"}
+    assert vacuum["retention_period"] == "P90D"
+
+
 def test_the_schedule_stands_at_the_server_in_the_hospitals_time_zone(first: House) -> None:
     (schedule,) = first.ask("/deployments/name/painlake-ingest/nightly")["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 2 * * *", "Europe/Amsterdam")
