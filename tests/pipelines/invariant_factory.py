@@ -29,7 +29,6 @@ from pipelines.land import Accepted
 from pipelines.measuring import Measuring
 from pipelines.night import Night
 from pipelines.params import ValidateParams
-from pipelines.params_publish import PublishParams
 from pipelines.pool import Workers
 from pipelines.publish import VersionRecord
 from pipelines.quarantine_list import Wanted
@@ -166,9 +165,7 @@ class Archive:
         return self.commits[self.tags[max(self.tags)]] if self.tags else {}
 
 
-def _publish(  # noqa: PLR0917 - as the one that it stands in for
-    lake: Path, warehouse: Path, version: VersionRecord, results: Sequence[object], params: PublishParams, base: object
-) -> Path:
+def _publish(lake: Path, warehouse: Path, version: VersionRecord, *_: object) -> Path:
     return _list(warehouse, version.number, [each.recording for each in recordings(lake)])
 
 
