@@ -74,11 +74,8 @@ def kernels(frames: list[NDArray[np.uint8]], box: NDArray[np.float64], runs: int
         frames: each height x width x 3, RGB.
         box: x, y, width, height of the face, as shares of the frame; the landmarks' crop is half as large again.
         runs: how many.
-
-    Raises:
-        ImportError: ai-edge-litert is not installed.
     """
-    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - of the group dev alone
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - the child process alone measures
 
     from pipelines.face_model import load_model  # noqa: PLC0415 - the child process alone measures
     from pipelines.params_face import FaceParams  # noqa: PLC0415 - as above

