@@ -11,29 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
-from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 
 from pipelines.bounds import check_declared, check_picture, check_room
 from pipelines.errors import Rejection
+from pipelines.frames import Frame, FrameConverter, Pixels
 from pipelines.mono import Mono, Sound
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One decoded frame: `image` is uint8, height x width x 3 or 4 (RGB, RGBA) or height x width (luma), as shown (rotated).
-
-    `shown_width_px` and `shown_height_px` are the size as shown before any scaling down.
-    """
-
-    index: int
-    timestamp_s: float
-    image: NDArray[np.uint8]
-    shown_width_px: int
-    shown_height_px: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,93 +171,46 @@ def decode_packet(packet: "av.Packet[Any]") -> list[Any]:
     return frames
 
 
-def video_frames(
-    media: bytes, *, pixels: Literal["rgb", "rgba", "luma"], max_width: int | None = None, every: int = 1
-) -> Iterator[Frame]:
-    """Decode the first video track, frame by frame, in presentation order.
+def decoded_frames(media: bytes) -> Iterator[tuple[av.VideoFrame, float]]:
+    """Decode the first video track, frame by frame, in presentation order, each with its time.
 
     Args:
         media: a whole file.
-        pixels: what to give; rgba has an opaque fourth channel, with which OpenCV is three times as quick.
-        max_width: scale down to at most this width (of the coded frame) while converting.
-        every: convert and give each n-th frame only; `Frame.index` still counts all decoded frames.
 
     Yields:
-        frames with their true times; one that cannot be decoded is not given.
+        frames as they are coded, and their true times in seconds; one that cannot be decoded is not given.
     """
     with open_media(media) as container:
         stream = container.streams.video[0]
         # One thread: the workers are processes already, and frame threads would multiply their memory.
         stream.thread_type = "NONE"
         origin = container_start_s(container)
-        converter = _Converter(pixels, max_width)
-        index = -1
         for packet in read_packets(container, stream):
             try:
                 decoded = decode_packet(packet)
             except av.error.FFmpegError:
                 continue
             for frame in decoded:
-                if frame.pts is None or frame.time_base is None:
-                    continue
-                index += 1
-                if index % every:
-                    continue
-                image = upright(converter.image(frame), frame.rotation)
-                shown = (frame.height, frame.width) if _on_its_side(frame.rotation) else (frame.width, frame.height)
-                yield Frame(index, float(frame.pts * frame.time_base) - origin, image, *shown)
+                if frame.pts is not None and frame.time_base is not None:
+                    yield frame, float(frame.pts * frame.time_base) - origin
 
 
-_PAINTED_AT_ONCE_PX = 16
-"""FFmpeg's conversion to four channels may leave columns after the last multiple of it unwritten; that to three does not."""
-_FORMATS = {"rgb": "rgb24", "rgba": "rgba", "luma": "gray"}
+def video_frames(media: bytes, *, pixels: Pixels, max_width: int | None = None, every: int = 1) -> Iterator[Frame]:
+    """Decode the first video track to pictures as they are to be shown.
 
+    Args:
+        media: a whole file.
+        pixels: what to give.
+        max_width: scale down to at most this width (of the coded frame) while converting.
+        every: convert and give each n-th frame only; `Frame.index` still counts all decoded frames.
 
-class _Converter:
-    """Scales frames down and brings them to one pixel format.
-
-    Each step has a converter of its own for all frames, of one thread: to set one up for a frame takes longer than to
-    use it. Scaling comes first, while chroma is still subsampled: that takes half the time.
+    Yields:
+        frames with their true times, in presentation order; one that cannot be decoded is not given.
     """
-
-    def __init__(self, pixels: str, max_width: int | None) -> None:
-        self._format = _FORMATS[pixels]
-        self._max_width = max_width
-        self._scaler, self._painter = VideoReformatter(), VideoReformatter()
-
-    def image(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        if self._max_width is not None and frame.width > self._max_width:
-            height = round(frame.height * self._max_width / frame.width / 2) * 2
-            frame = self._scaler.reformat(
-                frame, width=self._max_width, height=height, format=frame.format.name, interpolation="AREA", threads=1
-            )
-        if self._format == "rgba" and frame.width % _PAINTED_AT_ONCE_PX:
-            rgb = self._painter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-            return np.concatenate((rgb, np.full((*rgb.shape[:2], 1), 255, dtype=np.uint8)), axis=2)
-        painted = self._painter.reformat(frame, format=self._format, threads=1)
-        if self._format != "rgba":
-            return np.asarray(painted.to_ndarray(), dtype=np.uint8)
-        # Where it lies: the array keeps the frame alive.
-        (plane,) = painted.planes
-        # PyAV's planes are buffers, yet its stub does not say so.
-        pixels: NDArray[np.uint8] = np.frombuffer(cast("memoryview", plane), np.uint8)
-        return pixels.reshape(painted.height, plane.line_size // 4, 4)[:, : painted.width]
-
-
-def upright(image: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:
-    """The image as it is to be shown: turned counter-clockwise by the container's display matrix."""
-    quarter_turns = round(rotation_deg / 90) % 4
-    if not quarter_turns:
-        return image
-    if image.ndim == 3 and image.shape[2] == 4:
-        # A pixel moved as one number: a quarter of the time.
-        turned = np.ascontiguousarray(np.rot90(image.view(np.uint32)[..., 0], quarter_turns))
-        return turned[..., np.newaxis].view(np.uint8)
-    return np.ascontiguousarray(np.rot90(image, quarter_turns))
-
-
-def _on_its_side(rotation_deg: int) -> bool:
-    return round(rotation_deg / 90) % 2 == 1
+    converter = FrameConverter(pixels, max_width)
+    for index, (frame, timestamp_s) in enumerate(decoded_frames(media)):
+        if index % every == 0:
+            yield converter.convert(frame, index, timestamp_s)
 
 
 def read_sound(media: bytes, sample_rate_hz: int) -> Sound | None:
