@@ -1,12 +1,26 @@
 """What a face engine is, and which there are. Imports nothing heavy: engines load their libraries when they measure."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
 from pipelines.engine import Engine
 from pipelines.errors import UserError
 from pipelines.params_face import FACE_ENGINES, FaceParams
+
+if TYPE_CHECKING:
+    import av
+
+
+class FaceAlong(Protocol):
+    """An engine at work on one recording, whose frames it is shown."""
+
+    def take(self, decoded: "av.VideoFrame", timestamp_s: float) -> None:
+        """See `pipelines.frames.FrameTaker`."""
+
+    def rows(self) -> pl.DataFrame:
+        """What `FaceEngine.measure` gives, of the frames taken."""
 
 
 class FaceEngine(Protocol):
@@ -47,6 +61,16 @@ class FaceEngine(Protocol):
 
         Raises:
             Rejection: the container cannot be opened.
+        """
+
+    def along(self, params: FaceParams) -> "Callable[[], FaceAlong] | None":
+        """What begins to measure a recording along a pass over its frames that somebody else makes.
+
+        Args:
+            params: how faces are found and measured.
+
+        Returns:
+            None where this engine has to see the file itself.
         """
 
     def support(self) -> pl.DataFrame:

@@ -42,6 +42,9 @@ class OpenFace:
         check_set_up(params.openface)
         return Engine(OPENFACE, params.openface.version, None)
 
+    def along(self, params: FaceParams) -> None:
+        """See `FaceEngine.along`: it compares with a file or a program that has seen the whole."""
+
     def support(self) -> pl.DataFrame:
         """See `FaceEngine.support`."""
         return openface_support()

@@ -59,6 +59,9 @@ class PyFeat:
         version = f"{first[1]} ({', '.join(' '.join(each) for each in others)})"
         return Engine(ENGINE, version, digest(find_weights(params.pyfeat)))
 
+    def along(self, params: FaceParams) -> None:
+        """See `FaceEngine.along`: it takes frames many at once."""
+
     def support(self) -> pl.DataFrame:
         """See `FaceEngine.support`."""
         return support()

@@ -1,5 +1,6 @@
 """How well each frame shows its face: what decides later, by thresholds in views, whether the frame is usable."""
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -41,12 +42,12 @@ def face_region(image: NDArray[np.uint8], box: NDArray[np.float64]) -> Region:
     80.0
     """
     height, width = image.shape[:2]
-    sides = np.array([width, height])
-    low = np.clip(np.floor(box[:2] * sides), 0, sides).astype(int)
-    high = np.clip(np.ceil((box[:2] + box[2:]) * sides), 0, sides).astype(int)
-    if np.any(high - low < 3):
+    x, y, wide, high = box.tolist()
+    left, right = max(math.floor(x * width), 0), min(math.ceil((x + wide) * width), width)
+    top, bottom = max(math.floor(y * height), 0), min(math.ceil((y + high) * height), height)
+    if right - left < 3 or bottom - top < 3:
         return _NOTHING
-    luma = _small_luma(image[low[1] : high[1], low[0] : high[0]])
+    luma = _small_luma(image[top:bottom, left:right])
     mean, variance = _mean_and_variance(luma)
     laplacian = np.asarray(cv2.filter2D(luma, -1, _LAPLACIAN), dtype=np.float64)[1:-1, 1:-1]
     # Below a grey level's variance there is only rounding to divide by.

@@ -1,7 +1,7 @@
 """Decoded frames as pictures: scaled down, in the pixels that are asked for, and upright."""
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 import av
 import numpy as np
@@ -24,6 +24,24 @@ class Frame:
     image: NDArray[np.uint8]
     shown_width_px: int
     shown_height_px: int
+
+
+class FrameTaker(Protocol):
+    """Somebody who looks at the frames that another one decodes."""
+
+    def take(self, decoded: av.VideoFrame, timestamp_s: float) -> None:
+        """The next frame, in presentation order.
+
+        Args:
+            decoded: as it is coded.
+            timestamp_s: its true time, as `pipelines.media` counts.
+        """
+
+    def decoded_in(self, cpu_s: float) -> None:
+        """How long it took to decode the next frames, or none: whoever takes all of them needs that, too."""
+
+    def give_up(self) -> None:
+        """The container broke, so that what was taken may not be all there is."""
 
 
 _PAINTED_AT_ONCE_PX = 16

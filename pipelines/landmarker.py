@@ -5,6 +5,7 @@ before, and its landmarks tell where to look in the next one. Source: MediaPipe,
 face_landmarks_detector_graph.cc; Grishchenko et al. 2020, arXiv:2006.10962.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipelines.canonical_face import read_canonical_face
 from pipelines.face_crop import Region, around, crop, squared
 from pipelines.face_detector import Detection, detect, overlaps
 from pipelines.face_geometry import LANDMARKS
-from pipelines.face_networks import LANDMARKS_SIDE_PX, Networks, open_networks
+from pipelines.face_networks import LANDMARKS_SIDE_PX, SCORED, Networks, open_networks
 from pipelines.one_euro import OneEuroFilter
 from pipelines.params_face import FaceParams
 
@@ -33,13 +34,13 @@ class Face:
 
     `box`: x, y, width, height of its landmarks, as shares of the image; `outside`: the share of its landmarks that lie
     outside the image; `points`: the landmarks of `pipelines.face_geometry.LANDMARKS` x 3, in pixels of the image, depth
-    too; `scores`: 52 expression scores; `stance`: what `Landmarker.rotations` takes.
+    too; `scored`: what `Landmarker.scores` takes; `stance`: what `Landmarker.rotations` takes.
     """
 
     box: Points
     outside: float
     points: Points
-    scores: Points
+    scored: NDArray[np.float32]
     stance: Points
 
 
@@ -95,16 +96,26 @@ class Landmarker:
         heights = [float(box[3]) for box in boxes]
         return sum(height >= min_size * max(heights) for height in heights)
 
-    def rotations(self, faces: list[Face]) -> Points:
-        """From MediaPipe's canonical face to its camera space: x right, y up, z towards the viewer.
+    def scores(self, faces: Sequence[Face]) -> Points:
+        """The expression scores of faces, best of many at once: the network then finds its weights in the cache.
 
         Args:
             faces: n of them, one at least.
 
         Returns:
+            n x 52, 0 to 1.
+        """
+        return np.stack([self._networks.scores(face.scored) for face in faces])
+
+    def rotations(self, stances: Points) -> Points:
+        """From MediaPipe's canonical face to its camera space: x right, y up, z towards the viewer.
+
+        Args:
+            stances: of n faces, one at least, one upon the other.
+
+        Returns:
             n x 3 x 3.
         """
-        stances = np.stack([face.stance for face in faces])
         return self._canonical.rotations(stances[:, :-1], stances[:, -1, 2])
 
     def _look(self, image: NDArray[np.uint8]) -> Region | None:
@@ -132,7 +143,7 @@ class Landmarker:
             box=_box(points) / (*sides, *sides),
             outside=float(beyond.mean()),
             points=points[list(LANDMARKS)],
-            scores=self._networks.scores(points),
+            scored=points[SCORED, :2].astype(np.float32),
             stance=(stance - (width / 2, height / 2, 0)) / height,
         )
 

@@ -2,7 +2,7 @@
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mediapipe
 import numpy as np
@@ -44,7 +44,7 @@ def a_picture_of(image: Image) -> Any:
 
 
 def theirs(images: list[Image], times_s: list[float]) -> list[Face | None]:
-    """What MediaPipe's VIDEO mode sees, as our faces; `stance` has the rotation."""
+    """What MediaPipe's VIDEO mode sees, as our faces; `stance` has the rotation, `scored` the scores."""
     faces: list[Face | None] = []
     with mediapipe_landmarker(vision.RunningMode.VIDEO, 1) as landmarker:
         for image, time_s in zip(images, times_s, strict=True):
@@ -60,26 +60,35 @@ def theirs(images: list[Image], times_s: list[float]) -> list[Face | None]:
                     box=np.concatenate((low, high - low)),
                     outside=float(np.any((points[:, :2] < 0) | (points[:, :2] > 1), axis=1).mean()),
                     points=points[list(LANDMARKS)] * (width, height, width),
-                    scores=np.array([each.score for each in found.face_blendshapes[0]]),
+                    scored=np.array([each.score for each in found.face_blendshapes[0]]),
                     stance=np.asarray(found.facial_transformation_matrixes[0])[:3, :3],
                 )
             )
     return faces
 
 
-def ours(images: list[Image], times_s: list[float]) -> tuple[list[Face | None], NDArray[np.float64]]:
+class Ours(NamedTuple):
+    """A face or none of each frame; of those with one their expression scores and rotations."""
+
+    faces: list[Face | None]
+    scores: NDArray[np.float64]
+    rotations: NDArray[np.float64]
+
+
+def ours(images: list[Image], times_s: list[float]) -> Ours:
     landmarker = open_landmarker(PARAMS)
     faces = [landmarker.track(image, time_s) for image, time_s in zip(images, times_s, strict=True)]
-    return faces, landmarker.rotations([face for face in faces if face is not None])
+    there = [face for face in faces if face is not None]
+    return Ours(faces, landmarker.scores(there), landmarker.rotations(np.stack([face.stance for face in there])))
 
 
 def compare(images: list[Image], times_s: list[float], *, points_px: float, score: float, angle_rad: float) -> None:
-    expected, (found, rotations) = theirs(images, times_s), ours(images, times_s)
+    expected, (found, scores, rotations) = theirs(images, times_s), ours(images, times_s)
     assert [face is None for face in found] == [face is None for face in expected]
     pairs = [(a, b) for a, b in zip(found, expected, strict=True) if a is not None and b is not None]
     assert pairs
     assert max(float(np.abs(a.points - b.points)[:, :2].max()) for a, b in pairs) < points_px
-    assert max(float(np.abs(a.scores - b.scores).max()) for a, b in pairs) < score
+    assert float(np.abs(scores - np.stack([b.scored for _, b in pairs])).max()) < score
     assert max(float(np.abs(a.box - b.box).max()) for a, b in pairs) < points_px / 100
     assert max(abs(a.outside - b.outside) for a, b in pairs) < 0.01
     turned = openface_angles(np.stack([b.stance for _, b in pairs]))
@@ -121,16 +130,17 @@ def test_real_recordings_are_seen_as_mediapipe_sees_them(name: str, points_px: f
 def test_a_fourth_channel_changes_nothing(film: list[Image]) -> None:
     opaque = [np.concatenate((image, np.full((*image.shape[:2], 1), 255, np.uint8)), axis=2) for image in film[:4]]
     times_s = [i / 30 for i in range(4)]
-    for one, other in zip(ours(film[:4], times_s)[0], ours(opaque, times_s)[0], strict=True):
-        assert one is not None
-        assert other is not None
-        assert np.array_equal(one.points, other.points)
-        assert np.array_equal(one.scores, other.scores)
+    one, other = ours(film[:4], times_s), ours(opaque, times_s)
+    assert np.array_equal(one.scores, other.scores)
+    for seen, again in zip(one.faces, other.faces, strict=True):
+        assert seen is not None
+        assert again is not None
+        assert np.array_equal(seen.points, again.points)
 
 
 def test_each_recording_is_seen_for_the_first_time(film: list[Image]) -> None:
     times_s = [i / 30 for i in range(5)]
-    again = [ours(film[:5], times_s)[0] for _ in range(2)]
+    again = [ours(film[:5], times_s).faces for _ in range(2)]
     for one, other in zip(*again, strict=True):
         assert one is not None
         assert other is not None
