@@ -33,7 +33,12 @@ def measure_face(media: bytes, recording: Recording, params: FaceParams) -> pl.D
     if not _has_video(media):
         return AU_FRAMES.frame()
     frames = face_engine(params.engine).measure(media, recording.recording, params)
-    return AU_FRAMES.conform(frames.with_columns(pl.lit(recording.recording).alias("recording")))
+    return frames_of(recording, frames)
+
+
+def frames_of(recording: Recording, rows: pl.DataFrame) -> pl.DataFrame:
+    """What an engine gave for a recording, as rows of `au_frames`."""
+    return AU_FRAMES.conform(rows.with_columns(pl.lit(recording.recording).alias("recording")))
 
 
 def _has_video(media: bytes) -> bool:

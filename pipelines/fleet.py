@@ -31,6 +31,9 @@ class Fleet(Workers):
         out: how many orders may be out at once.
     """
 
+    does_two_at_once = False
+    """An order is of one stage, whose files are sealed and sent."""
+
     def __init__(
         self, here: int, limits: Limits, exchange: Exchange, send: Callable[[Order], Outcome], out: int
     ) -> None:

@@ -21,7 +21,7 @@ from pipelines.set_aside import keep_bytes, set_aside, take_out
 from pipelines.stages import MEDIA_STAGES, MediaStage, inputs_digest, media_stage
 from pipelines.superseded import settle_superseded
 from pipelines.withdrawals import withdrawn
-from pipelines.work import Unit, do_unit, key_of
+from pipelines.work import Done, Unit, do_unit, key_of, refuses
 from schemas.faults import FAULTS, Effect, Fate
 
 log = logging.getLogger("painlake")
@@ -44,6 +44,8 @@ class Measuring:
     failures: list[str] = field(default_factory=list)
     again: set[tuple[str, str]] = field(default_factory=set)
     computed_s: dict[str, float] = field(default_factory=dict)
+    _along: dict[tuple[str, str], Done] = field(default_factory=dict)
+    """By recording and stage: what was done along an earlier stage, until its own turn enters it."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def try_engines(self, workers: Workers) -> None:
@@ -127,33 +129,64 @@ class Measuring:
         with self._lock:
             self.desk.ledger.mark_dirty(recording.participant)
             outputs = {name: self._output(name, recording) for name in stage.needs}
+            done = self._along.pop((recording.recording, stage_name), None)
         key = key_of(stage, recording, self.desk.params, outputs)
-        identity = self._identity(stage, recording) if stage.decrypts else ""
-        again = (recording.recording, stage.name) in self.again
-        unit = Unit(stage.name, recording, self.desk.lake, self.desk.params, key, identity, again)
-        try:
-            done = workers.run(do_unit, unit)
-        except Rejection as error:
-            self._clear(recording)
-            return self._refused(recording, accepted, [Reason(error.code, error.detail)])
+        if done is None or done.key != key:
+            try:
+                done = self._done(stage, recording, key, workers)
+            except Rejection as error:
+                self._clear(recording)
+                return self._refused(recording, accepted, [Reason(error.code, error.detail)])
         with self._lock:
+            if done.along is not None:
+                self._along[recording.recording, done.along.stage] = done.along
             # The flags first: what is finished is not looked at again.
             self._flag(recording, done.reasons)
             self.desk.ledger.finish_unit(recording.recording, stage.name, key, done.sha256)
             if done.cpu_s:
                 self.computed_s[stage.name] = self.computed_s.get(stage.name, 0.0) + done.cpu_s
-        refused = [reason for reason in done.reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
+        refused = refuses(done.reasons)
         return not refused or self._refused(recording, accepted, refused)
+
+    def _done(self, stage: MediaStage, recording: Recording, key: str, workers: Workers) -> Done:
+        """Have a stage done, and along with it the one that it leads where that is due as well.
+
+        Raises:
+            Rejection: the recording cannot be measured.
+        """
+        again = (recording.recording, stage.name) in self.again
+        along = self._due_along(stage, recording, key) if workers.does_two_at_once else None
+        identity = ""
+        if stage.decrypts:
+            for name in (stage.name, *([stage.leads] if stage.leads and along else [])):
+                self.audit.append("recording_decrypted", recording.recording, {"stage": name})
+            identity = self.desk.vault.of_pseudonym(recording.participant).identity
+        unit = Unit(stage.name, recording, self.desk.lake, self.desk.params, key, identity, again, along=along)
+        return workers.run(do_unit, unit)
+
+    def _due_along(self, stage: MediaStage, recording: Recording, key: str) -> str | None:
+        """The key of the stage that a stage leads, where both are due and it can be measured along."""
+        params = self.desk.params
+        if stage.leads is None or self._stands(stage.name, recording, key):
+            return None
+        led = media_stage(stage.leads)
+        if led.along(recording, params) is None:
+            return None
+        its_key = key_of(led, recording, params, {})
+        return None if self._stands(led.name, recording, its_key) else its_key
+
+    def _stands(self, stage_name: str, recording: Recording, key: str) -> bool:
+        """Whether a stage was done under a key, and is not to be done again."""
+        if (recording.recording, stage_name) in self.again:
+            return False
+        with self._lock:
+            done = self.desk.ledger.unit(recording.recording, stage_name)
+        return done is not None and done[0] == key
 
     def _clear(self, recording: Recording) -> None:
         """Remove what a worker left half written that was stopped: no later run goes through the lake for it."""
         for path in (self.desk.lake / recording.participant).rglob(f".{recording.recording}.*.partial"):
             path.unlink(missing_ok=True)
-
-    def _identity(self, stage: MediaStage, recording: Recording) -> str:
-        """The key to a recording, for one stage; the audit log has it first."""
-        self.audit.append("recording_decrypted", recording.recording, {"stage": stage.name})
-        return self.desk.vault.of_pseudonym(recording.participant).identity
 
     def fail(self, recording: Recording, error: BaseException) -> None:
         """Note that a recording could not be processed for a reason that is not its own; the next run tries again."""

@@ -44,6 +44,9 @@ class Workers:
         limits: what each may take.
     """
 
+    does_two_at_once = True
+    """Whether a stage may be measured along another one's pass over the frames."""
+
     def __init__(self, count: int, limits: Limits) -> None:
         self.count = count or len(os.sched_getaffinity(0))
         self._resources = ExitStack()

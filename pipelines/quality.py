@@ -6,6 +6,7 @@ import polars as pl
 from pipelines import speech
 from pipelines.engine import Engine
 from pipelines.errors import Reason
+from pipelines.frames import FrameTaker
 from pipelines.params import ProtocolParams, QualityParams
 from pipelines.quality_decode import AudioTrace, Decoded, VideoTrace, decode
 from pipelines.quality_sound import sound_measures
@@ -19,13 +20,16 @@ def engine(params: QualityParams) -> Engine:  # noqa: ARG001 - every stage's eng
     return speech.engine()
 
 
-def measure_quality(media: bytes, recording: Recording, params: QualityParams) -> pl.DataFrame:
+def measure_quality(
+    media: bytes, recording: Recording, params: QualityParams, taker: FrameTaker | None = None
+) -> pl.DataFrame:
     """Measure a recording in one decoding pass over both its tracks.
 
     Args:
         media: the whole file; sound alone and video alone will do.
         recording: whose it is; `declared_duration_s` is what the delivered container claimed.
         params: thresholds.
+        taker: is shown every frame that is decoded.
 
     Returns:
         `schemas.quality.QUALITY_MEASURES`, one row for each measure of the registry, in its order.
@@ -33,7 +37,7 @@ def measure_quality(media: bytes, recording: Recording, params: QualityParams) -
     Raises:
         Rejection: no demuxer can open it.
     """
-    decoded = decode(media, params)
+    decoded = decode(media, params, taker)
     values: dict[str, float] = {
         "frames": float(len(decoded.video.timestamps_s) if decoded.video else 0),
         "audio_samples": float(decoded.audio.samples if decoded.audio else 0),

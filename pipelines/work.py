@@ -2,19 +2,22 @@
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.along import Companion
 from pipelines.errors import Reason
 from pipelines.faultpoints import fault_point
 from pipelines.params import Params
 from pipelines.parquet import read_provenance, write_parquet
 from pipelines.pseudonymise import open_recording
 from pipelines.recording import Recording
-from pipelines.stages import Inputs, MediaStage, inputs_digest, media_stage
+from pipelines.stages import Inputs, Measured, MediaStage, inputs_digest, media_stage
 from pipelines.worker_key import still_wanted
+from schemas.faults import FAULTS, Effect
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,7 +29,8 @@ class Unit:
 
     `identity` is the person's secret key: it travels to the worker in memory and is never shown. `again` is to measure
     it whatever stands under its key. `lease` is a file that is gone when nobody waits for the unit any more; then nothing
-    is written.
+    is written. `along` is the key of the stage that this one leads, where that is to be measured along its pass over the
+    frames.
     """
 
     stage: str
@@ -37,13 +41,15 @@ class Unit:
     identity: str = field(repr=False)
     again: bool = False
     lease: Path | None = None
+    along: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """What a unit came to: a digest of its files, and the codes that its measurements call for.
 
-    `cpu_s` is what it took to compute; nothing where its result stood already.
+    `cpu_s` is what it took to compute; nothing where its result stood already. `along` is what came of the stage that was
+    measured along this one, if it was to its end, and this one does not refuse the recording.
     """
 
     stage: str
@@ -52,6 +58,7 @@ class Done:
     sha256: str
     reasons: tuple[Reason, ...]
     cpu_s: float = field(default=0.0, compare=False)
+    along: "Done | None" = None
 
 
 def do_unit(unit: Unit) -> Done:
@@ -77,16 +84,48 @@ def do_unit(unit: Unit) -> Done:
 
         return pl.read_parquet(media_stage(name).files(unit.lake, unit.recording)[0])
 
-    measured = stage.measure(Inputs(media, table), unit.recording, unit.params)
-    provenance = stage.provenance(unit.key, unit.recording, unit.params, measured.reasons)
+    companion = _companion(stage, unit)
+    measured = stage.measure(Inputs(media, table, companion), unit.recording, unit.params)
     if unit.lease is not None:
         still_wanted(unit.lease)
+    done = _written(stage, unit.key, unit, measured)
+    along = None
+    if companion is not None and unit.along is not None and not refuses(measured.reasons):
+        also = companion.measured()
+        if also is not None:
+            before = time.process_time()
+            along = _written(media_stage(stage.leads or ""), unit.along, unit, also)
+            along = replace(along, cpu_s=companion.cpu_s + time.process_time() - before)
+    spent = time.process_time() - begun
+    return replace(done, cpu_s=spent - (0.0 if along is None else along.cpu_s), along=along)
+
+
+def _companion(stage: MediaStage, unit: Unit) -> Companion | None:
+    """What goes along the stage's pass over the frames, if that is wanted and possible."""
+    if unit.along is None or stage.leads is None:
+        return None
+    begin = media_stage(stage.leads).along(unit.recording, unit.params)
+    if begin is None:
+        return None
+    fault_point(f"unit.{stage.leads}.{unit.recording.recording}")
+    protocol = unit.params.protocol
+    longest_s = protocol.max_duration_s + protocol.duration_tolerance_s
+    # Half of what a unit may take: the stage that leads needs its own.
+    return Companion(begin, longest_s, unit.params.study.unit_cpu_s / 2)
+
+
+def _written(stage: MediaStage, key: str, unit: Unit, measured: Measured) -> Done:
+    provenance = stage.provenance(key, unit.recording, unit.params, measured.reasons)
     contents = [
         write_parquet(path, measured.tables[ending], provenance)
         for ending, path in zip(stage.endings, stage.files(unit.lake, unit.recording), strict=True)
     ]
-    spent = time.process_time() - begun
-    return Done(stage.name, unit.recording.recording, unit.key, digest_of(contents), measured.reasons, spent)
+    return Done(stage.name, unit.recording.recording, key, digest_of(contents), measured.reasons)
+
+
+def refuses(reasons: Iterable[Reason]) -> list[Reason]:
+    """Those of a stage's reasons for which a recording goes to quarantine."""
+    return [reason for reason in reasons if FAULTS[reason.code].effect is Effect.QUARANTINE]
 
 
 def finished(stage: MediaStage, lake: Path, recording: Recording, key: str | None = None) -> Done | None:

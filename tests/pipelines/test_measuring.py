@@ -1,5 +1,6 @@
 """A recording's way through a run that is killed on the way: the next one finds all that it has to know."""
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,8 +20,36 @@ from tests.pipelines.landing_factory import Hospital, LightStudy, small_mp4
 PATH = "recordings/MRN-4711007/V1/Annemarie-Grootenboer.mp4"
 
 
+class TwoAtOnce:
+    """Workers that do the stage that another one leads along with it, as they are asked to, and note what they are asked."""
+
+    does_two_at_once = True
+
+    def __init__(self, study: LightStudy, *reasons: Reason) -> None:
+        self.study = study
+        self.reasons = reasons
+        self.units: list[Unit] = []
+        self.audited: list[list[str]] = []
+
+    def run(self, _: Callable[..., Any], unit: Unit) -> Any:
+        self.units.append(unit)
+        self.audited.append(stages_decrypted(self.study))
+        along = None
+        if unit.along is not None and not self.reasons:
+            along = Done("face", unit.recording.recording, unit.along, "1" * 64, (), cpu_s=3.0)
+        return Done(unit.stage, unit.recording.recording, unit.key, "0" * 64, self.reasons, cpu_s=1.0, along=along)
+
+
+def stages_decrypted(study: LightStudy) -> list[str]:
+    """For which stages the audit log says that a recording was decrypted, in order."""
+    lines = (json.loads(line) for line in study.study.audit.read_text(encoding="utf-8").splitlines())
+    return [line["detail"]["stage"] for line in lines if line["action"] == "recording_decrypted"]
+
+
 class Told:
     """Workers of whom each answer is known before: pseudonymising is done, a stage gives these reasons."""
+
+    does_two_at_once = False
 
     def __init__(self, *reasons: Reason, raises: BaseException | None = None) -> None:
         self.reasons = reasons
@@ -166,3 +195,67 @@ def test_what_a_stopped_worker_left_half_written_goes_at_once_and_nobody_elses(
     others.touch()
     bench.measure("quality", recording, accepted, workers(raises=Rejection("DECODER_TIMEOUT", "900 s")))
     assert (own.exists(), others.exists()) == (False, True)
+
+
+def landed(study: LightStudy, hospital: Hospital, bench: Measuring) -> tuple[Accepted, Recording]:
+    hospital.admit()
+    hospital.film(small_mp4())
+    return brought_in(study, bench)
+
+
+def test_face_is_measured_along_quality_and_entered_in_its_own_turn(
+    study: LightStudy, hospital: Hospital, bench: Measuring
+) -> None:
+    accepted, recording = landed(study, hospital, bench)
+    both = TwoAtOnce(study)
+    assert bench.measure("quality", recording, accepted, cast("Workers", both))
+    assert study.ledger.unit(recording.recording, "face") is None
+    assert bench.measure("face", recording, accepted, cast("Workers", both))
+    (asked,) = both.units
+    assert study.ledger.unit(recording.recording, "face") == (asked.along, "1" * 64)
+    assert bench.computed_s == {"quality": 1.0, "face": 3.0}
+
+
+def test_the_audit_log_knows_of_both_before_the_recording_is_decrypted(
+    study: LightStudy, hospital: Hospital, bench: Measuring
+) -> None:
+    accepted, recording = landed(study, hospital, bench)
+    both = TwoAtOnce(study)
+    for stage in ("quality", "face"):
+        bench.measure(stage, recording, accepted, cast("Workers", both))
+    assert both.audited == [["quality", "face"]]
+    assert stages_decrypted(study) == ["quality", "face"]
+
+
+def test_what_quality_refuses_has_no_face_entered(study: LightStudy, hospital: Hospital, bench: Measuring) -> None:
+    accepted, recording = landed(study, hospital, bench)
+    refusing = TwoAtOnce(study, Reason("TRUNCATED", "half"))
+    assert not bench.measure("quality", recording, accepted, cast("Workers", refusing))
+    assert study.ledger.unit(recording.recording, "face") is None
+    assert study.entry(PATH).codes == ("TRUNCATED",)
+
+
+@pytest.mark.parametrize(("again", "along"), [(None, False), ("quality", False), ("face", False), ("both", True)])
+def test_face_goes_along_where_both_are_due(
+    study: LightStudy, hospital: Hospital, bench: Measuring, again: str | None, *, along: bool
+) -> None:
+    accepted, recording = landed(study, hospital, bench)
+    first, then = TwoAtOnce(study), TwoAtOnce(study)
+    for stage in ("quality", "face"):
+        bench.measure(stage, recording, accepted, cast("Workers", first))
+    bench.again = {(recording.recording, stage) for stage in ("quality", "face") if again in {stage, "both"}}
+    for stage in ("quality", "face"):
+        bench.measure(stage, recording, accepted, cast("Workers", then))
+    assert [unit.along is not None for unit in then.units] == ([True] if along else [False, False])
+
+
+def test_workers_that_take_one_stage_at_a_time_are_asked_for_one(
+    study: LightStudy, hospital: Hospital, bench: Measuring
+) -> None:
+    accepted, recording = landed(study, hospital, bench)
+    single = TwoAtOnce(study)
+    single.does_two_at_once = False
+    for stage in ("quality", "face"):
+        bench.measure(stage, recording, accepted, cast("Workers", single))
+    assert [(unit.stage, unit.along) for unit in single.units] == [("quality", None), ("face", None)]
+    assert stages_decrypted(study) == ["quality", "face"]

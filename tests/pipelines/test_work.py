@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 import pyrage
@@ -15,6 +16,9 @@ from pipelines.recording import Recording
 from pipelines.stages import Inputs, Measured, MediaStage
 from pipelines.work import Unit, do_unit, finished, key_of
 from tests.pipelines.video_factory import RECORDING
+
+if TYPE_CHECKING:
+    import av
 
 IDENTITY = pyrage.x25519.Identity.generate()
 FRAME = pl.DataFrame({"recording": [RECORDING.recording], "value": [1.5]})
@@ -152,3 +156,93 @@ def test_a_units_key_is_that_of_its_inputs(lake: Path, counting: Counting) -> No
 
 def test_the_persons_key_is_never_shown(lake: Path) -> None:
     assert "AGE-SECRET-KEY" not in repr(unit(lake))
+
+
+class Led:
+    """A stage that goes along another one, or does it by itself."""
+
+    def __init__(self) -> None:
+        self.alone = 0
+        self.frames: list[float] = []
+
+    def measure(self, inputs: Inputs, _: Recording, __: Params) -> Measured:
+        inputs.media()
+        self.alone += 1
+        return Measured({"": FRAME})
+
+    def take(self, decoded: object, timestamp_s: float) -> None:  # noqa: ARG002 - of the protocol
+        self.frames.append(timestamp_s)
+
+    def measured(self) -> Measured:
+        return Measured({"": FRAME}, (Reason("NO_FACE", "none"),))
+
+
+@pytest.fixture
+def led() -> Led:
+    return Led()
+
+
+@pytest.fixture
+def two_stages(lake: Path, led: Led, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Two stages, of which the first shows two frames to the second, and gives these reasons."""
+
+    def enter(*reasons: Reason, goes_along: bool = True) -> None:
+        def leading(inputs: Inputs, _: Recording, __: Params) -> Measured:
+            for timestamp_s in (0.0, 0.04):
+                if inputs.taker is not None:
+                    inputs.taker.take(cast("av.VideoFrame", None), timestamp_s)
+            return Measured({"": FRAME, ".more": FRAME.clear()}, reasons)
+
+        begin = (lambda *_: lambda: led) if goes_along else (lambda *_: None)
+        stages = (
+            replace(stage_of(leading), leads="face"),
+            replace(stage_of(led.measure, "face"), along=begin),
+        )
+        monkeypatch.setattr("pipelines.stages.MEDIA_STAGES", stages)
+
+    return enter
+
+
+def face_files(lake: Path) -> list[str]:
+    folder = lake / RECORDING.participant / "face"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_a_stage_that_goes_along_has_its_files_and_its_key(
+    lake: Path, led: Led, two_stages: Callable[..., None]
+) -> None:
+    two_stages(Reason("NOISY", "5 dB"))
+    done = do_unit(replace(unit(lake), along="its key"))
+    assert (done.stage, done.key, done.reasons) == ("quality", "key", (Reason("NOISY", "5 dB"),))
+    assert done.along is not None
+    assert (done.along.stage, done.along.key, done.along.reasons) == ("face", "its key", (Reason("NO_FACE", "none"),))
+    assert led.frames == [0.0, 0.04]
+    # By itself it finds what it left, and measures nothing.
+    assert do_unit(unit(lake, "its key", "face")) == done.along
+    assert led.alone == 0
+
+
+def test_what_the_leading_stage_refuses_leaves_nothing_of_the_other(
+    lake: Path, led: Led, two_stages: Callable[..., None]
+) -> None:
+    two_stages(Reason("TRUNCATED", "half"))
+    done = do_unit(replace(unit(lake), along="its key"))
+    assert led.frames
+    assert done.along is None
+    assert face_files(lake) == []
+
+
+def test_without_being_asked_nothing_goes_along(lake: Path, led: Led, two_stages: Callable[..., None]) -> None:
+    two_stages()
+    assert do_unit(unit(lake)).along is None
+    assert led.frames == []
+    assert face_files(lake) == []
+
+
+def test_a_stage_that_cannot_go_along_is_left_to_its_own_turn(
+    lake: Path, led: Led, two_stages: Callable[..., None]
+) -> None:
+    two_stages(goes_along=False)
+    assert do_unit(replace(unit(lake), along="its key")).along is None
+    assert do_unit(unit(lake, "its key", "face")).key == "its key"
+    assert led.alone == 1
