@@ -15,10 +15,13 @@ from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pipelines.params_face import FaceParams
 
 DETECTOR, LANDMARKS, SCORES = (
     "face_detector.tflite",
@@ -126,7 +129,8 @@ def measure(film: Path, frames: int, repeats: int) -> dict[str, Any]:
         repeats: how often.
 
     Returns:
-        `stage_ms`, `kernels_ms` (as often as the stage runs them), `three_ms` (each once), all a frame; `calls`.
+        `stage_ms`, `along_ms` (of that what is not decoding), `kernels_ms` (as often as the stage runs them), `three_ms`
+        (each once), all a frame; `calls`.
     """
     from pipelines.face import measure_face  # noqa: PLC0415 - the child process alone measures
     from pipelines.media import video_frames  # noqa: PLC0415 - as above
@@ -142,11 +146,12 @@ def measure(film: Path, frames: int, repeats: int) -> dict[str, Any]:
     box = np.array([face["face_x"] / width, face["face_y"] / height, face["face_w"] / width, face["face_h"] / height])
     images = [frame.image for frame in islice(video_frames(media, pixels="rgb", max_width=params.max_width_px), frames)]
     runners = kernels(images, box, frames)
-    stage_ms, kernel_ms = [], []
+    stage_ms, along_ms, kernel_ms = [], [], []
     for _ in range(repeats):
         begun = time.process_time()
         measure_face(media, recording, params)
         stage_ms.append(1000 * (time.process_time() - begun) / table.height)
+        along_ms.append(1000 * _along_s(media, params) / table.height)
         kernel_ms.append({name: run() for name, run in runners.items()})
     calls = calls_of(table["face_found"].to_list(), table["face_count"].to_list())
     alone = {name: median(each[name] for each in kernel_ms) for name in runners}
@@ -154,11 +159,27 @@ def measure(film: Path, frames: int, repeats: int) -> dict[str, Any]:
         "frames": table.height,
         "width_px": width,
         "stage_ms": median(stage_ms),
+        "along_ms": median(along_ms),
         "kernels_ms": sum_ms(alone, calls),
         "three_ms": sum(alone.values()),
         "alone_ms": alone,
         "calls": asdict(calls),
     }
+
+
+def _along_s(media: bytes, params: "FaceParams") -> float:
+    """The stage's CPU time where the frames are decoded by somebody else, as quality does in a night."""
+    from pipelines.face_mediapipe import Along  # noqa: PLC0415 - the child process alone measures
+    from pipelines.media import decoded_frames  # noqa: PLC0415 - as above
+
+    along, spent = Along(params), 0.0
+    for frame, timestamp_s in decoded_frames(media):
+        begun = time.process_time()
+        along.take(frame, timestamp_s)
+        spent += time.process_time() - begun
+    begun = time.process_time()
+    along.rows()
+    return spent + time.process_time() - begun
 
 
 if __name__ == "__main__":

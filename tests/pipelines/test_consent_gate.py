@@ -57,7 +57,9 @@ def night_of(study: LightStudy, monkeypatch: pytest.MonkeyPatch) -> tuple[Night,
 
 
 class Inline:
-    """Workers that work in this process."""
+    """Workers that work in this process, a stage at a time."""
+
+    does_two_at_once = False
 
     def run(self, function: Any, *arguments: Any) -> Any:
         return function(*arguments)
