@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import polars.selectors as cs
 
-from pipelines.duckdb_tables import qualified
+from pipelines.duckdb_tables import hand_over
 from pipelines.frame_views import present
 from pipelines.lake import read_in_turn
 from pipelines.params_publish import PresenceParams
@@ -43,10 +43,7 @@ def take_in(
     rows = 0
     for frame in _in_groups(_published(table, each, params) for each in read_in_turn(paths, _AT_ONCE)):
         rows += frame.height
-        # In one piece: each piece is handed over by itself, column by column.
-        connection.register("incoming", frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
-        connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
-        connection.unregister("incoming")
+        hand_over(connection, table, frame)
     return rows
 
 
