@@ -92,7 +92,7 @@ class _Stream:
     def __init__(self, frame: pl.DataFrame) -> None:
         self._frame = frame
 
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:  # noqa: PLW3201 - Arrow's name for it
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self._frame.__arrow_c_stream__(requested_schema)
 
 
