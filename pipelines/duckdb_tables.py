@@ -70,10 +70,30 @@ def insert_frame(connection: "duckdb.DuckDBPyConnection", table: Table, frame: p
     Raises:
         ValueError: the frame has other columns than the table.
     """
-    rows = table.conform(frame).with_columns(cs.float().fill_nan(None))
-    connection.register("incoming", rows.to_arrow())
+    hand_over(connection, table, table.conform(frame).with_columns(cs.float().fill_nan(None)))
+
+
+def hand_over(connection: "duckdb.DuckDBPyConnection", table: Table, frame: pl.DataFrame) -> None:
+    """Put rows into a table as they are, in their order.
+
+    Args:
+        connection: to a file that has the table.
+        table: which.
+        frame: rows that have its columns, in order; in as many pieces as they came in.
+    """
+    connection.register("incoming", _Stream(frame))
     connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
     connection.unregister("incoming")
+
+
+class _Stream:
+    """A frame that DuckDB reads where it lies: of a frame itself it would have pyarrow make a table first."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
 
 
 def comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: Literal["TABLE", "VIEW"]) -> None:

@@ -30,9 +30,9 @@ from pipelines.grow import (
     still_true,
 )
 from pipelines.known_tables import KNOWN_TABLES, known_table, rows_by_table
-from pipelines.lake import count_rows, files, people, read_files, read_table
+from pipelines.lake import count_rows, files, people, read_table
 from pipelines.params_publish import PublishParams
-from pipelines.take_in import take_in
+from pipelines.take_in import by_key, take_in, take_in_by_key
 from pipelines.vault_records import Tombstone
 from pipelines.views import recording_features_sql
 from pipelines.warehouse import beside, building, make_current, new_file, open_warehouse, remove_older, warehouse_file
@@ -254,12 +254,8 @@ def _insert_said(  # noqa: PLR0913, PLR0917 - as `build`
         "validation": _validation(results),
     }
     for name, rows in frames.items():
-        insert_frame(connection, TABLES[name], _in_order(rows, TABLES[name]))
+        insert_frame(connection, TABLES[name], by_key(TABLES[name], rows))
     return {qualified(TABLES[name]): rows.height for name, rows in frames.items()}
-
-
-def _in_order(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
-    return table.conform(rows).sort(table.key, maintain_order=True, nulls_last=True)
 
 
 def _insert_features(
@@ -285,9 +281,7 @@ def _insert_features(
         if table in _LONG:
             rows = take_in(connection, table, new, params.presence)
         else:
-            frame = read_files(new, table)
-            rows = frame.height
-            insert_frame(connection, table, _in_order(frame, table))
+            rows = take_in_by_key(connection, table, new)
         if counted is None:
             read = {*new}
             # To ask a file how many rows it has takes as long as to read a short one.

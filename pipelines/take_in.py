@@ -1,4 +1,4 @@
-"""Take in: the files of a table that is too long for memory, into a DuckDB file that is being built."""
+"""Take in: the files of a table, some at a time, into a DuckDB file that is being built."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import polars.selectors as cs
 
-from pipelines.duckdb_tables import qualified
+from pipelines.duckdb_tables import hand_over, insert_frame
 from pipelines.frame_views import present
 from pipelines.lake import read_in_turn
 from pipelines.params_publish import PresenceParams
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 32
 """Files: at a minute each, up to 200,000 rows are in memory, and as many again on their way."""
 
+_SHORT_AT_ONCE = 256
+"""Files of a few rows each. Polars keeps each file's columns apart, half a kilobyte each, until they are put in order."""
+
 _GROUP = 122_880
 """Rows that DuckDB packs and writes together."""
 
@@ -26,7 +29,7 @@ _GROUP = 122_880
 def take_in(
     connection: "duckdb.DuckDBPyConnection", table: Table, paths: Sequence[Path], params: PresenceParams
 ) -> int:
-    """Put a table's files into it, one after the other; gives how many rows they have.
+    """Put a long table's files into it, one after the other; gives how many rows they have.
 
     Polars reads them, in half the time that DuckDB takes for many small ones.
 
@@ -43,11 +46,33 @@ def take_in(
     rows = 0
     for frame in _in_groups(_published(table, each, params) for each in read_in_turn(paths, _AT_ONCE)):
         rows += frame.height
-        # In one piece: each piece is handed over by itself, column by column.
-        connection.register("incoming", frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
-        connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
-        connection.unregister("incoming")
+        hand_over(connection, table, frame)
     return rows
+
+
+def take_in_by_key(connection: "duckdb.DuckDBPyConnection", table: Table, paths: Iterable[Path]) -> int:
+    """Put the files of a table that has few rows a recording into it, in the order of its key; gives how many rows.
+
+    Args:
+        connection: to a file that has the table.
+        table: which; its key begins with the recording.
+        paths: its files, each with the rows of the recording that it is named after.
+
+    Raises:
+        PainLakeError: a file cannot be read.
+        ValueError: one has other columns than the table.
+    """
+    rows = 0
+    in_order = sorted(paths, key=lambda path: path.name.partition(".")[0])
+    for frame in _in_groups(by_key(table, each) for each in read_in_turn(in_order, _SHORT_AT_ONCE)):
+        rows += frame.height
+        insert_frame(connection, table, frame)
+    return rows
+
+
+def by_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table as it declares them, in the order of its key."""
+    return table.conform(frame).sort(table.key, maintain_order=True, nulls_last=True)
 
 
 def _in_groups(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -56,15 +81,18 @@ def _in_groups(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     A group is written once it is full. Within one statement or transaction DuckDB would hold on to all that it was
     handed, and one that ends within a group leaves it to be written again.
     """
-    waiting = pl.DataFrame()
+    waiting: list[pl.DataFrame] = []
+    height = 0
     for frame in frames:
-        waiting = pl.concat([waiting, frame]) if waiting.height else frame
-        whole = waiting.height - waiting.height % _GROUP
-        if whole:
-            yield waiting[:whole]
-            waiting = waiting[whole:]
-    if waiting.height:
-        yield waiting
+        waiting.append(frame)
+        height += frame.height
+        if height >= _GROUP:
+            together = pl.concat(waiting)
+            rest = height % _GROUP
+            yield together[: height - rest]
+            waiting, height = [together[height - rest :]], rest
+    if height:
+        yield pl.concat(waiting)
 
 
 def _published(table: Table, frame: pl.DataFrame, params: PresenceParams) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Long tables are taken in file by file, in their order; what is not a number is missing, and presence is decided."""
+"""Long tables are taken in file by file, short ones by key; what is not a number is missing, and presence is decided."""
 
 import math
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ from pipelines.duckdb_tables import create_sql
 from pipelines.errors import PainLakeError
 from pipelines.lake import files
 from pipelines.params_publish import PresenceParams
-from pipelines.take_in import take_in
+from pipelines.take_in import take_in, take_in_by_key
 from pipelines.warehouse import building
 from schemas.face import AU_FRAMES
+from schemas.quality import QUALITY_MEASURES
 from schemas.voice import VOICE_FRAMES
 from tests.pipelines.lake_factory import FRAMES, change, feature_file, recording_name, write_lake
 
@@ -29,7 +30,7 @@ def lake(tmp_path: Path) -> Path:
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with building(tmp_path / "new.duckdb", 500) as made:
-        for table in (AU_FRAMES, VOICE_FRAMES):
+        for table in (AU_FRAMES, VOICE_FRAMES, QUALITY_MEASURES):
             made.execute(create_sql(table, quick=True))
         yield made
 
@@ -46,8 +47,22 @@ def test_rows_stand_in_the_order_of_the_files_however_many_are_read_at_once(
         assert connection.execute("FROM voice_frames").pl().equals(expected)
 
 
+@pytest.mark.parametrize("together", [(1, 122_880), (3, 2), (256, 122_880)])
+def test_short_tables_stand_in_the_order_of_their_key_however_much_is_held_at_once(
+    lake: Path, connection: duckdb.DuckDBPyConnection, together: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.take_in._SHORT_AT_ONCE", together[0])
+    monkeypatch.setattr("pipelines.take_in._GROUP", together[1])
+    change(lake, FIRST, QUALITY_MEASURES.name, lambda frame: frame.reverse())
+    paths = files(lake, QUALITY_MEASURES.name)
+    expected = pl.concat([pl.read_parquet(path) for path in paths]).sort(QUALITY_MEASURES.key).fill_nan(None)
+    assert take_in_by_key(connection, QUALITY_MEASURES, paths[::-1]) == expected.height
+    assert connection.execute("FROM quality_measures").pl().equals(expected)
+
+
 def test_no_files_are_no_rows(connection: duckdb.DuckDBPyConnection) -> None:
     assert take_in(connection, VOICE_FRAMES, [], PresenceParams()) == 0
+    assert take_in_by_key(connection, QUALITY_MEASURES, []) == 0
 
 
 def test_what_is_not_a_number_is_missing_and_neither_present_nor_absent(
