@@ -130,12 +130,16 @@ def _is_long(samples: NDArray[np.float32], sample_rate_hz: int, feature_set: str
 def _heard_long(
     samples: NDArray[np.float32], sample_rate_hz: int, feature_set: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return hear_long(
+        lambda begin, end: _as_16_bit(samples[begin:end]), len(samples), sample_rate_hz, settings_of(feature_set)
+    )
+
+
+def settings_of(feature_set: str) -> Settings:
+    """The files of a feature set, as openSMILE brings them."""
     smile = _smile(feature_set, "Functionals")
     shared = Path(smile.default_config_root) / "shared"
-    settings = Settings(
-        Path(smile.config_path), shared / "BufferModeRb.conf.inc", shared / "FrameModeFunctionals.conf.inc"
-    )
-    return hear_long(lambda begin, end: _as_16_bit(samples[begin:end]), len(samples), sample_rate_hz, settings)
+    return Settings(Path(smile.config_path), shared / "BufferModeRb.conf.inc", shared / "FrameModeFunctionals.conf.inc")
 
 
 def _as_16_bit(samples: NDArray[np.float32]) -> bytes:
