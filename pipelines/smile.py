@@ -18,7 +18,7 @@ _AT_ONCE = 65536
 LONG_S = 120.0
 """From here on sound is handed over bit by bit: the same values in less memory, for a tenth more computing."""
 _TAKEN_APART = frozenset({"eGeMAPSv02", "GeMAPSv01b", "ComParE_2016"})
-"""Feature sets that are summed up in a run of its own; emobase has what it writes in between in no level."""
+"""Feature sets that are summed up in a run of its own; emobase leaves no buffer to its caller's choice."""
 Level = Literal["LowLevelDescriptors", "Functionals"]
 
 _LOUDEST = 32767 / 32768
