@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 _LOST_SOUND_S = 0.02
 """A longer gap between what was decoded and a frame's time is lost sound; less is the resampler's own delay."""
+_MORE_S = 30
+"""Sound for which there is room each time that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,9 @@ class Mono:
     def __init__(self, sample_rate_hz: int) -> None:
         self._rate_hz = sample_rate_hz
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hz)
-        self._parts: list[NDArray[np.float32]] = []
+        self._heard = np.empty(0, dtype=np.float32)
         self._samples = 0
+        self._begun = False
         self._start_s: float | None = None
 
     def take(self, frame: av.AudioFrame, at_s: float | None) -> None:
@@ -50,12 +53,13 @@ class Mono:
 
     def sound(self) -> Sound | None:
         """All of it, once no further frame comes; None where nothing could be decoded."""
-        if not self._parts:
+        if not self._begun:
             return None
         self._resample(None)
-        samples = np.concatenate(self._parts)
         # Whoever keeps this object need not keep the sound twice.
-        self._parts.clear()
+        samples, self._heard = self._heard, np.empty(0, dtype=np.float32)
+        samples.resize(self._samples, refcheck=False)
+        self._begun, self._samples = False, 0
         return Sound(samples, self._rate_hz, self._start_s or 0.0)
 
     def _resample(self, frame: av.AudioFrame | None) -> None:
@@ -63,5 +67,9 @@ class Mono:
             self._add(out.to_ndarray()[0])
 
     def _add(self, samples: NDArray[np.float32]) -> None:
-        self._parts.append(samples)
-        self._samples += len(samples)
+        end = self._samples + len(samples)
+        if end > len(self._heard):
+            # The kernel moves the pages of what has become longer: parts that are joined in the end are there twice.
+            self._heard.resize(end + _MORE_S * self._rate_hz, refcheck=False)
+        self._heard[self._samples : end] = samples
+        self._begun, self._samples = True, end

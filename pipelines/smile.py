@@ -12,7 +12,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.smile_long import Settings, hear_long
+
 _AT_ONCE = 65536
+LONG_S = 120.0
+"""From here on sound is handed over bit by bit: the same values in less memory, for a tenth more computing."""
+_TAKEN_APART = frozenset({"eGeMAPSv02", "GeMAPSv01b", "ComParE_2016"})
+"""Feature sets that are summed up in a run of its own; emobase leaves no buffer to its caller's choice."""
 Level = Literal["LowLevelDescriptors", "Functionals"]
 
 _LOUDEST = 32767 / 32768
@@ -40,6 +46,9 @@ def run_smile(samples: NDArray[np.float32], sample_rate_hz: int, feature_set: st
         feature_set: openSMILE's name of it.
         level: descriptors each 10 ms, or functionals over all samples.
     """
+    if _is_long(samples, sample_rate_hz, feature_set):
+        names = tuple(_smile(feature_set, level).column_names)
+        return Features(names, _heard_long(samples, sample_rate_hz, feature_set)[level == "Functionals"])
     table = _smile(feature_set, level).process_signal(_clipped(samples), sample_rate_hz)
     return Features(tuple(table.columns), table.to_numpy(dtype=np.float32))
 
@@ -57,6 +66,8 @@ def run_both_levels(
     Returns:
         float32: frames x descriptors, and 1 x functionals.
     """
+    if _is_long(samples, sample_rate_hz, feature_set):
+        return _heard_long(samples, sample_rate_hz, feature_set)
     descriptors, functionals = _heard(samples, sample_rate_hz, feature_set, (_DESCRIPTORS, _FUNCTIONALS))
     return descriptors, functionals
 
@@ -72,6 +83,8 @@ def run_functionals(samples: NDArray[np.float32], sample_rate_hz: int, feature_s
     Returns:
         float32, 1 x functionals; NaN where the samples fill no window.
     """
+    if _is_long(samples, sample_rate_hz, feature_set):
+        return _heard_long(samples, sample_rate_hz, feature_set)[1]
     (functionals,) = _heard(samples, sample_rate_hz, feature_set, (_FUNCTIONALS,))
     return functionals
 
@@ -108,6 +121,25 @@ def _heard(
     engine.free()
     nothing = np.full((1, smile.num_features), np.nan)
     return [np.vstack(found or [nothing]).astype(np.float32) for found in rows]
+
+
+def _is_long(samples: NDArray[np.float32], sample_rate_hz: int, feature_set: str) -> bool:
+    return feature_set in _TAKEN_APART and len(samples) >= LONG_S * sample_rate_hz
+
+
+def _heard_long(
+    samples: NDArray[np.float32], sample_rate_hz: int, feature_set: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return hear_long(
+        lambda begin, end: _as_16_bit(samples[begin:end]), len(samples), sample_rate_hz, settings_of(feature_set)
+    )
+
+
+def settings_of(feature_set: str) -> Settings:
+    """The files of a feature set, as openSMILE brings them."""
+    smile = _smile(feature_set, "Functionals")
+    shared = Path(smile.default_config_root) / "shared"
+    return Settings(Path(smile.config_path), shared / "BufferModeRb.conf.inc", shared / "FrameModeFunctionals.conf.inc")
 
 
 def _as_16_bit(samples: NDArray[np.float32]) -> bytes:

@@ -88,24 +88,29 @@ class Piece:
     Args:
         span: where it stands; its `cause` is why there are no samples.
         segment: as in `schemas.voice_sets.VOICE_FEATURES_LONG`.
-        samples: mono; empty where there is a cause.
-        stretches: of speech that were joined.
+        sound: what it is cut from, where there is no cause.
+        stretches: of speech that are joined.
     """
 
     span: Span
     segment: Literal["task", "speech"]
-    samples: NDArray[np.float32]
+    sound: Sound | None = None
     stretches: tuple[Stretch, ...] = ()
 
-
-_SILENT = np.zeros(0, np.float32)
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """Mono; empty where there is a cause. Joined anew each time, so that all pieces are not there at once."""
+        where = self.span
+        if self.sound is None or where.cause is not None or where.start_s is None or where.end_s is None:
+            return np.zeros(0, np.float32)
+        if self.segment == "speech":
+            return joined(self.sound, self.stretches)
+        return samples_of(self.sound, (where.start_s, where.end_s))
 
 
 def whole_piece(sound: Sound | None, span: Span) -> Piece:
     """A span with all its sound."""
-    if sound is None or span.cause is not None or span.start_s is None or span.end_s is None:
-        return Piece(span, "task", _SILENT)
-    return Piece(span, "task", samples_of(sound, (span.start_s, span.end_s)))
+    return Piece(span, "task", sound)
 
 
 def speech_piece(sound: Sound | None, span: Span, speech: Sequence[Stretch], min_segment_s: float) -> Piece:
@@ -118,13 +123,13 @@ def speech_piece(sound: Sound | None, span: Span, speech: Sequence[Stretch], min
         min_segment_s: less speech cannot be summed up.
     """
     if sound is None or span.cause is not None:
-        return Piece(span, "speech", _SILENT)
+        return Piece(span, "speech")
     stretches = tuple(within(speech, span))
     speech_s = sum(end - start for start, end in stretches)
     if speech_s < min_segment_s:
         cause = "too_short" if stretches else NO_SPEECH
-        return Piece(replace(span, cause=cause), "speech", _SILENT, stretches)
-    return Piece(span, "speech", joined(sound, stretches), stretches)
+        return Piece(replace(span, cause=cause), "speech", None, stretches)
+    return Piece(span, "speech", sound, stretches)
 
 
 def samples_of(sound: Sound, stretch: Stretch) -> NDArray[np.float32]:
@@ -139,10 +144,15 @@ def joined(sound: Sound, stretches: Sequence[Stretch]) -> NDArray[np.float32]:
     Each is faded in and out over 5 ms (half a cosine): a step from one to the next would click, and a click is a
     change of the spectrum that nobody spoke.
     """
-    parts = [samples_of(sound, stretch).copy() for stretch in stretches]
-    for part in parts:
+    parts = [samples_of(sound, stretch) for stretch in stretches]
+    together = np.empty(sum(len(part) for part in parts), np.float32)
+    end = 0
+    for spoken in parts:
+        begin, end = end, end + len(spoken)
+        part = together[begin:end]
+        part[:] = spoken
         length = min(round(_FADE_S * sound.sample_rate_hz), len(part) // 2)
         ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1))).astype(np.float32)
         part[:length] *= ramp
         part[len(part) - length :] *= ramp[::-1]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return together

@@ -89,6 +89,8 @@ def measure_voice(media: bytes, recording: Recording, params: VoiceParams) -> Vo
     """
     sound = read_sound(media, params.sample_rate_hz)
     spoken = _speech(media, sound, params)
+    # From here on the sound is enough: a film of 20 minutes is as large as its sound.
+    del media
     all_spans = spans(sound, recording, params.min_segment_s)
     whole = [whole_piece(sound, span) for span in all_spans]
     speech_alone = [speech_piece(sound, span, spoken, params.min_segment_s) for span in all_spans]

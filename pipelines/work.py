@@ -4,7 +4,6 @@ import hashlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +74,8 @@ def do_unit(unit: Unit) -> Done:
     begun = time.process_time()
     fault_point(f"unit.{unit.stage}.{unit.recording.recording}")
 
-    @cache
     def media() -> bytes:
+        # Kept by nobody: a stage that has what it needs of the film can let it go.
         return open_recording(unit.lake, unit.recording, unit.identity)
 
     def table(name: str) -> "pl.DataFrame":

@@ -1,9 +1,11 @@
 """A track's sound, taken while the whole is decoded, is the sound that is read by itself."""
 
+import av
 import numpy as np
 import pytest
 
 from pipelines.media import open_media, read_sound
+from pipelines.mono import Mono
 from pipelines.params import QualityParams
 from pipelines.quality_decode import decode
 from pipelines.speech import SPEECH_RATE_HZ
@@ -27,6 +29,19 @@ def test_it_is_what_is_read_of_the_track_alone_whatever_was_lost(whole: bytes, l
     assert together is not None
     assert (together.start_s, together.sample_rate_hz) == (alone.start_s, alone.sample_rate_hz)
     assert together.samples.tobytes() == alone.samples.tobytes()
+
+
+def test_sound_for_which_room_is_made_again_and_again_is_whole() -> None:
+    seconds = np.random.default_rng(0).normal(0, 0.1, (95, 1, RATE_HZ)).astype(np.float32)
+    mono = Mono(RATE_HZ)
+    for second in seconds:
+        frame = av.AudioFrame.from_ndarray(second, format="flt", layout="mono")
+        frame.sample_rate = RATE_HZ
+        mono.take(frame, None)
+    sound = mono.sound()
+    assert sound is not None
+    np.testing.assert_array_equal(sound.samples, seconds.ravel())
+    assert mono.sound() is None, "it is handed over, not kept"
 
 
 def test_without_a_track_there_is_none() -> None:

@@ -44,6 +44,25 @@ def test_a_worker_goes_on_to_the_next_piece_of_work(workers: Workers) -> None:
     assert workers.run(os.getpid) == workers.run(os.getpid)
 
 
+def test_memory_that_is_free_is_given_back_before_the_next_piece_of_work(workers: Workers) -> None:
+    before = workers.run(_resident_mb)
+    workers.run(_litter)
+    assert workers.run(_resident_mb) < before + 50
+
+
+_LEFT: list[bytearray] = []
+
+
+def _litter() -> None:
+    """100 MB in pieces for which the C library asks the kernel together; the last one stays, and all lie below it."""
+    pieces = [bytearray(b"x") * 100_000 for _ in range(1000)]
+    _LEFT.append(pieces[-1])
+
+
+def _resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def test_what_goes_wrong_while_workers_warm_up_harms_no_later_work() -> None:
     with Workers(2, LIMITS) as pool:
         pool.warm(divmod, 1, 0)

@@ -26,7 +26,7 @@ def params(*sets: str, levels: tuple[str, ...] = BOTH) -> VoiceParams:
 
 
 def piece(samples: NDArray[np.float32] = BUZZ, cause: str | None = None) -> Piece:
-    return Piece(Span("reading", 0.0, 0.0, 1.0, cause), "task", samples)
+    return Piece(Span("reading", 0.0, 0.0, 1.0, cause), "task", Sound(samples, RATE, 0.0))
 
 
 @pytest.mark.parametrize(("name", "n"), [("GeMAPSv01b", 62), ("ComParE_2016", 6373), ("emobase", 988)])
