@@ -10,7 +10,9 @@ from pipelines.durable_steps import name_of_caller
 from pipelines.faultpoints import fault_point
 
 
-def write_durably(path: Path, content: bytes, mode: int = 0o644, step: str | None = None) -> None:
+def write_durably(
+    path: Path, content: bytes, mode: int = 0o644, step: str | None = None, *, first: bool = False
+) -> None:
     """Write a file under a temporary name beside it, flush it to the disk, then rename it into place.
 
     Args:
@@ -18,13 +20,14 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644, step: str | Non
         content: the whole file.
         mode: its permissions, set before it gets its name.
         step: what the fault points around it are called; else as the caller is.
+        first: what is there by then stays as it is.
     """
-    with written_durably(path, mode, step) as temporary:
+    with written_durably(path, mode, step, first=first) as temporary:
         temporary.write_bytes(content)
 
 
 @contextmanager
-def written_durably(path: Path, mode: int = 0o644, step: str | None = None) -> Iterator[Path]:
+def written_durably(path: Path, mode: int = 0o644, step: str | None = None, *, first: bool = False) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to `path` once it is on the disk, or remove it on an error."""
     what = step or name_of_caller()
     fault_point(f"{what}.before")
@@ -37,12 +40,28 @@ def written_durably(path: Path, mode: int = 0o644, step: str | None = None) -> I
         temporary.chmod(mode)
         sync(temporary)
         fault_point(f"{what}.written")
-        temporary.replace(path)
+        if first:
+            _name_if_free(temporary, path)
+        else:
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
     fault_point(f"{what}.after")
+
+
+def _name_if_free(temporary: Path, path: Path) -> None:
+    """Give a file its name unless another process was quicker."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        pass
+    except OSError:
+        # A file system without hard links, as of some network shares.
+        if not path.exists():
+            temporary.replace(path)
+    temporary.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

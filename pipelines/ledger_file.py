@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from pipelines.durable import write_durably
 from pipelines.durable_steps import durable
 from pipelines.errors import UserError
 from pipelines.ledger_schema import SCHEMA
@@ -27,6 +28,8 @@ class LedgerFile:
         if not read_only:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             refuse_broken(path)
+            if not path.exists():
+                _make(path)
         mode = "ro" if read_only else "rwc"
         try:
             self._db = sqlite3.connect(
@@ -168,3 +171,11 @@ class LedgerFile:
             "SELECT * FROM runs WHERE finished_at IS NOT NULL ORDER BY rowid DESC LIMIT 1"
         ).fetchone()
         return None if row is None else dict(row)
+
+
+def _make(path: Path) -> None:
+    """Make an empty ledger: whoever is killed here leaves none, and not one without tables, which no reader takes."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(SCHEMA)
+        content = empty.serialize()
+    write_durably(path, content, mode=0o600, step="ledger.make", first=True)

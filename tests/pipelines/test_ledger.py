@@ -211,3 +211,31 @@ def test_a_ledger_of_before_there_were_withdrawals_can_be_looked_into(tmp_path: 
     ledger = Ledger(path, read_only=True)
     assert ledger.withdrawn() == []
     ledger.close()
+
+
+@pytest.mark.parametrize("at", ["ledger.make.before", "ledger.make.written"])
+def test_a_ledger_whose_making_was_killed_is_not_there(path: Path, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(point: str) -> None:
+        if point == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.durable.fault_point", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Ledger(path)
+    assert not path.exists()
+    monkeypatch.undo()
+    Ledger(path).close()
+    Ledger(path, read_only=True).close()
+
+
+def test_of_two_who_make_it_at_once_the_first_ones_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def quicker(point: str) -> None:
+        if point == "ledger.make.written":
+            monkeypatch.undo()
+            other = Ledger(path)
+            other.enter(delivery("D1"))
+            other.close()
+
+    monkeypatch.setattr("pipelines.durable.fault_point", quicker)
+    assert Ledger(path).find("D1") == delivery("D1")
+    assert [each.name for each in path.parent.glob(".*")] == []
