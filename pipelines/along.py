@@ -5,7 +5,8 @@ Whatever may not come out as it would by itself is given up, and is then done by
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -49,16 +50,10 @@ class Companion:
         if timestamp_s > self._longest_s or self.cpu_s > self._most_cpu_s:
             self.give_up()
             return
-        begun = time.process_time()
-        try:
+        with self._by_itself():
             if self._along is None:
                 self._along = self._begin()
             self._along.take(decoded, timestamp_s)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - the earlier stage is not to fail for it; by itself it fails again, and says how
-            self.give_up()
-        self.cpu_s += time.process_time() - begun
 
     def decoded_in(self, cpu_s: float) -> None:
         """See `pipelines.frames.FrameTaker`."""
@@ -70,11 +65,23 @@ class Companion:
 
     def measured(self) -> "Measured | None":
         """What the stage gives; None where it was given up, or no frame came."""
-        if self._along is None:
+        along, self._along = self._along, None
+        if along is None:
             return None
+        measured = None
+        with self._by_itself():
+            measured = along.measured()
+        return measured
+
+    @contextmanager
+    def _by_itself(self) -> Iterator[None]:
+        """Count what the stage computes, and give it up where it fails: in its own turn it fails again, and says how."""
         begun = time.process_time()
         try:
-            return self._along.measured()
+            yield
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the earlier stage is not to fail for it
+            self.give_up()
         finally:
-            self._along = None
             self.cpu_s += time.process_time() - begun

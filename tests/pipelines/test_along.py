@@ -166,6 +166,19 @@ def test_what_fails_does_not_take_the_earlier_stage_with_it() -> None:
     assert going.measured() is None
 
 
+class FailingAtTheEnd(Times):
+    """Breaks once all frames are taken."""
+
+    def measured(self) -> Measured:
+        raise ValueError("no such face")
+
+
+def test_what_fails_at_the_end_does_not_either() -> None:
+    going = companion(FailingAtTheEnd)
+    going.take(PICTURE, 0.0)
+    assert going.measured() is None
+
+
 def test_a_worker_without_memory_says_so_at_once() -> None:
     going = companion(lambda: Failing(MemoryError()))
     going.take(PICTURE, 0.0)
