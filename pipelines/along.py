@@ -68,10 +68,9 @@ class Companion:
         along, self._along = self._along, None
         if along is None:
             return None
-        measured = None
         with self._by_itself():
-            measured = along.measured()
-        return measured
+            return along.measured()
+        return None
 
     @contextmanager
     def _by_itself(self) -> Iterator[None]:
