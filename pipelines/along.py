@@ -68,9 +68,10 @@ class Companion:
         along, self._along = self._along, None
         if along is None:
             return None
+        measured = None
         with self._by_itself():
-            return along.measured()
-        return None
+            measured = along.measured()
+        return measured  # noqa: RET504 - it stays None where the block is left early
 
     @contextmanager
     def _by_itself(self) -> Iterator[None]:
