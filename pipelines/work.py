@@ -87,13 +87,13 @@ def do_unit(unit: Unit) -> Done:
     measured = stage.measure(Inputs(media, table, companion), unit.recording, unit.params)
     if unit.lease is not None:
         still_wanted(unit.lease)
-    done = _written(stage, unit.key, unit, measured)
+    done = write_measured(stage, unit.key, unit, measured)
     along = None
     if companion is not None and unit.along is not None and not refuses(measured.reasons):
         also = companion.measured()
         if also is not None:
             before = time.process_time()
-            along = _written(media_stage(stage.leads or ""), unit.along, unit, also)
+            along = write_measured(media_stage(stage.leads or ""), unit.along, unit, also)
             along = replace(along, cpu_s=companion.cpu_s + time.process_time() - before)
     spent = time.process_time() - begun
     return replace(done, cpu_s=spent - (0.0 if along is None else along.cpu_s), along=along)
@@ -113,7 +113,8 @@ def _companion(stage: MediaStage, unit: Unit) -> Companion | None:
     return Companion(begin, longest_s, unit.params.study.unit_cpu_s / 2)
 
 
-def _written(stage: MediaStage, key: str, unit: Unit, measured: Measured) -> Done:
+def write_measured(stage: MediaStage, key: str, unit: Unit, measured: Measured) -> Done:
+    """Write what a stage gave for a unit's recording, under the stage's own key."""
     provenance = stage.provenance(key, unit.recording, unit.params, measured.reasons)
     contents = [
         write_parquet(path, measured.tables[ending], provenance)

@@ -9,12 +9,13 @@ from tests.flows.crash_factory import Nights
 from tests.flows.crash_study import first
 
 STEPS = {
-    "audit.append_all", "lake.recording", "lake.sidecar", "lake.take_out", "land.batch", "ledger.begin_run", "ledger.clear_dirty",
-    "ledger.decide", "ledger.end_run", "ledger.enter", "ledger.finish_unit", "ledger.forget_units", "ledger.mark_dirty",
-    "ledger.mark_pushed", "ledger.publish_version", "ledger.record_rows", "ledger.settle", "quarantine.drop",
-    "quarantine.keep", "repository.accept", "repository.add", "repository.commit", "repository.push",
-    "repository.stage", "repository.tag", "tables.replace", "validate.validate", "vault.save", "version.write_index",
-    "version.write_summary", "warehouse.make_current", "warehouse.new_file", "work.do_unit",
+    "audit.append_all", "lake.recording", "lake.sidecar", "lake.take_out", "land.batch", "ledger.begin_run",
+    "ledger.clear_dirty", "ledger.decide", "ledger.end_run", "ledger.enter", "ledger.finish_unit",
+    "ledger.forget_units", "ledger.make", "ledger.mark_dirty", "ledger.mark_pushed", "ledger.publish_version",
+    "ledger.record_rows", "ledger.settle", "quarantine.drop", "quarantine.keep", "repository.accept",
+    "repository.add", "repository.commit", "repository.push", "repository.stage", "repository.tag",
+    "tables.replace", "validate.validate", "vault.save", "version.write_index", "version.write_summary",
+    "warehouse.make_current", "warehouse.new_file", "work.write_measured",
 }  # fmt: skip
 """What leaves something on the disk: a point before and after each, at least."""
 
