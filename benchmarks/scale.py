@@ -124,7 +124,9 @@ def _add(root: Path) -> None:
     from benchmarks.simulated_study import add_recording  # noqa: PLC0415 - as above
     from pipelines.study import open_study  # noqa: PLC0415 - as above
 
-    add_recording(open_study(root), 10_000_000)
+    # One more each time: written again by other code, the last one would be a row that changed.
+    there = sum(1 for _ in root.glob("lake/*/recordings/*.json"))
+    add_recording(open_study(root), 10_000_000 + there)
 
 
 def _one_table(root: Path) -> None:

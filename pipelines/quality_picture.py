@@ -3,9 +3,13 @@
 from typing import NamedTuple
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+
+# One thread: the workers are processes already.
+cv2.setNumThreads(1)
 
 
 class Picture(NamedTuple):
@@ -28,11 +32,12 @@ def picture(frame: av.VideoFrame, side_px: int, scaler: VideoReformatter) -> Pic
     width, height = max(3, round(frame.width * scale)), max(3, round(frame.height * scale))
     # Averaging over areas: other filters soften edges by an amount that depends on the scale.
     scaled = scaler.reformat(frame, width=width, height=height, format="gray", interpolation="AREA", threads=1)
-    luma = scaled.to_ndarray().astype(np.float32)
-    return Picture(float(luma.mean()), float(luma.std()), laplacian_variance(luma))
+    luma = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+    mean, deviation = cv2.meanStdDev(luma)
+    return Picture(float(mean[0, 0]), float(deviation[0, 0]), laplacian_variance(luma))
 
 
-def laplacian_variance(luma: NDArray[np.float32]) -> float:
+def laplacian_variance(luma: NDArray[np.uint8]) -> float:
     """Variance of the Laplacian (4-neighbour kernel, border left out): the less, the more blurred.
 
     Source: Pech-Pacheco et al. 2000, ICPR, doi:10.1109/ICPR.2000.903548.
@@ -40,8 +45,9 @@ def laplacian_variance(luma: NDArray[np.float32]) -> float:
     Args:
         luma: height x width, each at least 3.
 
-    >>> laplacian_variance(np.full((5, 5), 80, np.float32))
+    >>> laplacian_variance(np.full((5, 5), 80, np.uint8))
     0.0
     """
-    inner = luma[1:-1, 1:-1]
-    return float(np.var(luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner))
+    # In whole numbers, and summed in double precision: a third of NumPy's time.
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S, ksize=1)[1:-1, 1:-1])
+    return float(deviation[0, 0]) ** 2

