@@ -178,4 +178,7 @@ def _make(path: Path) -> None:
     with closing(sqlite3.connect(":memory:")) as empty:
         empty.executescript(SCHEMA)
         content = empty.serialize()
-    write_durably(path, content, mode=0o600, step="ledger.make", first=True)
+    try:
+        write_durably(path, content, mode=0o600, step="ledger.make", first=True)
+    except OSError as error:
+        raise UserError(f"the ledger {path} cannot be made: {error.strerror}") from error

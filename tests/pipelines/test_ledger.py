@@ -1,3 +1,4 @@
+import errno
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.deliveries import Delivery, Kind
-from pipelines.errors import Reason
+from pipelines.errors import Reason, UserError
 from pipelines.ledger import Ledger
 from pipelines.ledger_counts import counts
 from schemas.faults import Fate
@@ -239,3 +240,13 @@ def test_of_two_who_make_it_at_once_the_first_ones_stays(path: Path, monkeypatch
     monkeypatch.setattr("pipelines.durable.fault_point", quicker)
     assert Ledger(path).find("D1") == delivery("D1")
     assert [each.name for each in path.parent.glob(".*")] == []
+
+
+def test_a_disk_that_takes_no_ledger_is_told_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pipelines.durable.sync", full)
+    with pytest.raises(UserError, match=r"ledger\.sqlite cannot be made: No space left on device"):
+        Ledger(path)
+    assert list(path.parent.iterdir()) == []
