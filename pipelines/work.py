@@ -88,13 +88,7 @@ def do_unit(unit: Unit) -> Done:
     if unit.lease is not None:
         still_wanted(unit.lease)
     done = write_measured(stage, unit.key, unit, measured)
-    along = None
-    if companion is not None and unit.along is not None and not refuses(measured.reasons):
-        also = companion.measured()
-        if also is not None:
-            before = time.process_time()
-            along = write_measured(media_stage(stage.leads or ""), unit.along, unit, also)
-            along = replace(along, cpu_s=companion.cpu_s + time.process_time() - before)
+    along = None if companion is None or refuses(measured.reasons) else _done_along(companion, stage, unit)
     spent = time.process_time() - begun
     return replace(done, cpu_s=spent - (0.0 if along is None else along.cpu_s), along=along)
 
@@ -111,6 +105,16 @@ def _companion(stage: MediaStage, unit: Unit) -> Companion | None:
     longest_s = protocol.max_duration_s + protocol.duration_tolerance_s
     # Half of what a unit may take: the stage that leads needs its own.
     return Companion(begin, longest_s, unit.params.study.unit_cpu_s / 2)
+
+
+def _done_along(companion: Companion, stage: MediaStage, unit: Unit) -> Done | None:
+    """What went along a stage to its end, written under its own key."""
+    measured = companion.measured()
+    if measured is None or stage.leads is None or unit.along is None:
+        return None
+    begun = time.process_time()
+    done = write_measured(media_stage(stage.leads), unit.along, unit, measured)
+    return replace(done, cpu_s=companion.cpu_s + time.process_time() - begun)
 
 
 def write_measured(stage: MediaStage, key: str, unit: Unit, measured: Measured) -> Done:
