@@ -154,6 +154,7 @@ def build(  # noqa: PLR0913, PLR0917 - what a file says is as much as this
         with building(temporary, params.memory_limit_mb) as connection:
             expected = _fill(connection, lake, version, results, params, store)
             insert_frame(connection, ERASED, _erased(erased))
+            expected = _rows(connection) | expected
         _verify(temporary, expected)
 
 
@@ -220,6 +221,7 @@ def _grow(  # noqa: PLR0913, PLR0917 - as `build`
                 expected |= _insert_features(connection, lake, FEATURE_TABLES, params, counted)
                 new = recordings_in(connection, RECORDINGS) - told | recordings_in(connection, AU_FRAMES) - watched
                 derive(connection, params, sorted(new | {*timed["recording"]}))
+                expected = _rows(connection) | expected
             _verify(temporary, expected)
     except PainLakeError as error:
         log.warning("%s is not built upon: %s", base.file.name, error)
@@ -307,13 +309,20 @@ def _declare(connection: "duckdb.DuckDBPyConnection", params: PublishParams, tab
     connection.commit()
 
 
-def _verify(path: Path, expected: dict[str, int]) -> None:
-    """Reopen a built file and compare its rows with the lake's."""
+def _verify(path: Path, expected: Mapping[str, int]) -> None:
+    """Reopen a built file and compare its rows with the lake's, and those of what was derived with what was put in."""
     with open_warehouse(path) as connection:
-        for name, rows in expected.items():
-            (found,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)  # noqa: S608 - names from schemas/
-            if found != rows:
-                raise PainLakeError(f"{name} has {found} rows where the lake has {rows}: nothing was published")
+        found = _rows(connection)
+    for name, rows in expected.items():
+        if found[name] != rows:
+            raise PainLakeError(f"{name} has {found[name]} rows in place of {rows}: nothing was published")
+
+
+def _rows(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:
+    """How many rows each table has."""
+    names = [qualified(table) for table in TABLES.values()]
+    counts = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)  # noqa: S608 - names from schemas/
+    return dict(zip(names, connection.execute(f"SELECT {counts}").fetchone() or (), strict=True))
 
 
 def _erased(tombstones: Sequence[Tombstone]) -> pl.DataFrame:

@@ -119,7 +119,15 @@ def building(path: Path, memory_limit_mb: int) -> "Iterator[duckdb.DuckDBPyConne
 
     # A thread a connection (see `beside`): several threads in one statement put each file's rows together a second time,
     # which costs half as much again, and they may add up means in another order.
-    settings = {**_OFFLINE, "memory_limit": f"{memory_limit_mb}MB", "temp_directory": "", "threads": 1}
+    # DuckDB 1.5 makes a checkpoint by itself after so many bytes, and loses what another connection commits meanwhile
+    # (tests/pipelines/test_warehouse.py): here it makes the one in the end alone.
+    settings = {
+        **_OFFLINE,
+        "memory_limit": f"{memory_limit_mb}MB",
+        "temp_directory": "",
+        "threads": 1,
+        "checkpoint_threshold": "1TB",
+    }
     connection = duckdb.connect(config=settings)
     with connection:
         # Joins as they are written, frames on the left: else how many rows there are of others decides in which order

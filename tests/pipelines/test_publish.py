@@ -189,6 +189,24 @@ def test_a_count_that_differs_is_refused(lake: Path, warehouse: Path, monkeypatc
         publish(lake, warehouse, version(1), [PASSED], PublishParams())
 
 
+def test_a_row_that_was_derived_and_is_not_in_the_file_is_missed(
+    lake: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, events = publish_module._rows, '"main"."au_events"'
+    calls: list[int] = []
+
+    def lost(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+        rows = counted(connection)
+        calls.append(rows[events])
+        # Once before the file is closed, once after it was opened again.
+        return rows if len(calls) == 1 else rows | {events: rows[events] - 1}
+
+    monkeypatch.setattr(publish_module, "_rows", lost)
+    with pytest.raises(PainLakeError, match=r"au_events.*nothing was published"):
+        publish(lake, warehouse, version(1), [PASSED], PublishParams())
+    assert calls[0] == calls[1] > 0
+
+
 def test_only_the_newest_files_are_kept_and_always_the_current_one(lake: Path, warehouse: Path) -> None:
     for number in (1, 2, 3, 4):
         publish(lake, warehouse, version(number), [PASSED], PublishParams(keep_warehouses=2))
