@@ -76,10 +76,13 @@ def means(values: Values) -> Values:
     # Rows are added up in their order; along a row, or in a single column, numpy would add in pairs.
     sums = values.sum(axis=0)
     counts = np.full(len(sums), len(values))
-    if np.isnan(sums).any():
-        known = ~np.isnan(values)
-        counts = np.count_nonzero(known, axis=0)
-        sums = np.where(known, values, 0.0).sum(axis=0)
+    lacking = np.flatnonzero(np.isnan(sums))
+    if len(lacking):
+        # At least two, as above.
+        some = values[:, np.resize(lacking, max(len(lacking), 2))]
+        known = ~np.isnan(some)
+        counts[lacking] = np.count_nonzero(known, axis=0)[: len(lacking)]
+        sums[lacking] = np.where(known, some, 0.0).sum(axis=0)[: len(lacking)]
     return np.asarray(np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0))
 
 

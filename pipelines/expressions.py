@@ -1,6 +1,7 @@
 """What publication derives from published frames, recording by recording: events, co-occurrence and summaries of time."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines.au_batch import POSE, PRESENT, Batch
 from pipelines.au_events import events
-from pipelines.face_series import head_speed, pairs, share_and_area, spread, together
+from pipelines.face_series import Presence, extent, head_speed, pairs, share_and_area, spread, together
 from pipelines.params_publish import EventParams
 from schemas.expressions import AU_COOCCURRENCE, AU_EVENTS, GRADED
 from schemas.face import AU_NAMES
@@ -93,11 +94,15 @@ def cooccurrence(batch: Batch) -> pl.DataFrame:
         (span for span in batch.spans if span.end > span.first), key=lambda span: (span.recording, span.task)
     )
     shares, jaccards = [], []
-    for span in spans:
-        present = np.stack([batch.values(name)[span.first : span.end] for name in PRESENT], axis=1)
-        share, jaccard = together(present, batch.frames.durations_s[span.first : span.end])
-        shares.append(share[_WHERE])
-        jaccards.append(jaccard[_WHERE])
+    for _, of_recording in groupby(spans, key=lambda span: span.recording):
+        some = list(of_recording)
+        part = slice(min(span.first for span in some), max(span.end for span in some))
+        present = np.stack([batch.values(name)[part] for name in PRESENT])
+        presence = Presence.of(present, batch.frames.durations_s[part])
+        for span in some:
+            share, jaccard = together(presence, span.first - part.start, span.end - part.start)
+            shares.append(share[_WHERE])
+            jaccards.append(jaccard[_WHERE])
     of_span = np.repeat(np.arange(len(spans)), len(_PAIRS))
     of_pair = np.tile(np.arange(len(_PAIRS)), len(spans))
     return AU_COOCCURRENCE.conform(
@@ -139,7 +144,7 @@ def dynamics(batch: Batch, found: pl.DataFrame, params: EventParams) -> pl.DataF
         row |= {f"pspi_{name}": value for name, value in share_and_area(values["pspi"], standing_s["pspi"][part], params.pspi_threshold).items()}  # fmt: skip
         row["blinks_per_min"] = 60 * blinked / watched_s if watched_s > 0 else None
         row |= {f"head_speed_{name}": value for name, value in spread(speeds[part]).items()}
-        row |= {f"{name}_range": spread(values[name])["range"] for name in POSE}
+        row |= {f"{name}_range": extent(values[name]) for name in POSE}
         row |= {f"mouth_open_{name}": value for name, value in spread(values["mouth_open"]).items()}
         rows.append(row)
     return pl.DataFrame(

@@ -1,6 +1,7 @@
 """Over a stretch of time: pain score, blinks, head movement, open mouth, and which action units come together."""
 
 from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 from pipelines.au_events import Track, Values
 
 Mask = NDArray[np.bool_]
+
+_AT_ONCE = 512
+"""Frames: of larger matrices OpenBLAS makes a product in several threads, which spin for one another."""
 
 
 def share_and_area(values: Values, durations_s: Values, threshold: float) -> dict[str, float | None]:
@@ -80,25 +84,62 @@ def spread(values: Values) -> dict[str, float | None]:
     }
 
 
-def together(present: Values, durations_s: Values) -> tuple[Values, Values]:
+def extent(values: Values) -> float | None:
+    """Greatest less least of what was measured; None where nothing was.
+
+    >>> extent(np.array([1.0, np.nan, 3.0]))
+    2.0
+    """
+    if not len(values):
+        return None
+    found = float(np.fmax.reduce(values) - np.fmin.reduce(values))
+    return None if np.isnan(found) else found
+
+
+class Presence(NamedTuple):
+    """Action units in n frames, with what `together` needs of each.
+
+    `seen`: k units' presence and then whether each was measured, 2 k x n of 0 and 1; `weighted`: the same, times how
+    long each frame stands.
+    """
+
+    seen: Values
+    weighted: Values
+
+    @classmethod
+    def of(cls, present: Values, durations_s: Values) -> Self:
+        """From k x n of 0 and 1, NaN where not measured, and n times for which each frame stands."""
+        missing = np.isnan(present)
+        seen = np.concatenate((np.where(missing, 0.0, present), ~missing))
+        return cls(seen, seen * durations_s)
+
+
+def together(presence: Presence, first: int, end: int) -> tuple[Values, Values]:
     """How much of the time each two action units are present together.
 
     Args:
-        present: n x k of 0 and 1, NaN where not measured.
-        durations_s: n times for which each frame stands.
+        presence: of n frames.
+        first: the first frame that counts.
+        end: the one after the last that counts.
 
     Returns:
         Two k x k: share of the time in which both were measured, and time with both over time with at least one
         (Jaccard); NaN where there is no such time.
+
+    >>> share, jaccard = together(Presence.of(np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([0.1, 0.1])), 0, 2)
+    >>> float(share[0, 1]), float(jaccard[0, 1])
+    (0.5, 0.5)
     """
-    measured = ~np.isnan(present)
-    there = np.where(measured, present, 0.0)
-    weighted = there * durations_s[:, np.newaxis]
-    both = weighted.T @ there
-    one = weighted.T @ measured
-    either = one + one.T - both
-    time_s = (measured * durations_s[:, np.newaxis]).T @ measured
-    return _over(both, time_s), _over(both, either)
+    k = len(presence.seen) // 2
+    both, one, time_s = np.zeros((3, k, k))
+    for begin in range(first, end, _AT_ONCE):
+        part = slice(begin, min(begin + _AT_ONCE, end))
+        there, measured = presence.seen[:k, part], presence.seen[k:, part]
+        there_s, measured_s = presence.weighted[:k, part], presence.weighted[k:, part]
+        both += there_s @ there.T
+        one += there_s @ measured.T
+        time_s += measured_s @ measured.T
+    return _over(both, time_s), _over(both, one + one.T - both)
 
 
 def _over(part: Values, whole: Values) -> Values:

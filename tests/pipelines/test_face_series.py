@@ -1,10 +1,14 @@
 """Summaries over time weigh each frame by how long it stands."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.au_events import track
-from pipelines.face_series import head_speed, pairs, share_and_area, spread, together
+from pipelines.face_series import Presence, extent, head_speed, pairs, share_and_area, spread, together
 from pipelines.head_pose import openface_angles
 
 NAN = float("nan")
@@ -52,7 +56,7 @@ def test_a_spread_of_too_few_values_is_missing() -> None:
 
 def test_two_units_together_are_time_with_both_over_time_with_either() -> None:
     present = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [NAN, 1, 0]], dtype=np.float64)
-    share, jaccard = together(present, np.array([0.1, 0.2, 0.1, 9.0]))
+    share, jaccard = together(Presence.of(present.T, np.array([0.1, 0.2, 0.1, 9.0])), 0, 4)
     assert share[0, 1] == pytest.approx(0.25)
     assert jaccard[0, 1] == pytest.approx(1 / 3)
     assert share[0, 2] == 0
@@ -61,8 +65,39 @@ def test_two_units_together_are_time_with_both_over_time_with_either() -> None:
 
 
 def test_units_never_measured_together_have_no_share() -> None:
-    share, _ = together(np.array([[1, NAN], [NAN, 1]]), np.array([0.1, 0.1]))
+    share, _ = together(Presence.of(np.array([[1, NAN], [NAN, 1]]), np.array([0.1, 0.1])), 0, 2)
     assert np.isnan(share[0, 1])
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.sampled_from([1, 7, 512]),
+)
+def test_units_together_are_those_of_the_frames_that_count_however_many_are_taken_at_once(
+    seed: int, first: int, count: int, at_once: int
+) -> None:
+    numbers = np.random.default_rng(seed)
+    present = numbers.choice([0.0, 1.0, NAN], (3, 80))
+    durations_s = numbers.uniform(0, 0.1, 80)
+    with patch("pipelines.face_series._AT_ONCE", at_once):
+        share, jaccard = together(Presence.of(present, durations_s), first, first + count)
+    for i, j in np.ndindex(3, 3):
+        one, other = present[[i, j], first : first + count]
+        weights = durations_s[first : first + count]
+        measured = ~np.isnan(one) & ~np.isnan(other)
+        both_s = weights[measured & (one == 1) & (other == 1)].sum()
+        either_s = weights[measured & ((one == 1) | (other == 1))].sum()
+        for found, whole_s in ((share, weights[measured].sum()), (jaccard, either_s)):
+            assert found[i, j] == pytest.approx(both_s / whole_s if whole_s > 1e-9 else NAN, nan_ok=True)
+
+
+def test_an_extent_is_that_of_what_was_measured() -> None:
+    assert extent(np.array([NAN, 2.0, -1.0])) == 3.0
+    assert extent(np.array([5.0])) == 0.0
+    assert extent(np.array([NAN])) is None
+    assert extent(np.array([])) is None
 
 
 def test_pairs_are_all_of_two_once() -> None:
