@@ -1,6 +1,6 @@
 """The declared tables as DuckDB has them: made, commented, and listed in a data dictionary."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -70,30 +70,47 @@ def insert_frame(connection: "duckdb.DuckDBPyConnection", table: Table, frame: p
     Raises:
         ValueError: the frame has other columns than the table.
     """
-    hand_over(connection, table, table.conform(frame).with_columns(cs.float().fill_nan(None)))
+    hand_over(connection, table, [table.conform(frame).with_columns(cs.float().fill_nan(None))])
 
 
-def hand_over(connection: "duckdb.DuckDBPyConnection", table: Table, frame: pl.DataFrame) -> None:
-    """Put rows into a table as they are, in their order.
+def hand_over(connection: "duckdb.DuckDBPyConnection", table: Table, frames: Iterable[pl.DataFrame]) -> int:
+    """Put rows into a table as they are, in their order and in one statement; gives how many they are.
 
     Args:
         connection: to a file that has the table.
         table: which.
-        frame: rows that have its columns, in order; in as many pieces as they came in.
+        frames: rows that have its columns, in order; each is taken once the one before it is in the table.
+
+    Raises:
+        Exception: what taking a frame raised; the table is then as it was.
     """
-    connection.register("incoming", _Stream(frame))
-    connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
-    connection.unregister("incoming")
+    import pyarrow as pa  # noqa: PLC0415 - not all who make a table fill it
 
+    rows = 0
+    failed: list[Exception] = []
 
-class _Stream:
-    """A frame that DuckDB reads where it lies: of a frame itself it would have pyarrow make a table first."""
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal rows
+        try:
+            for frame in frames:
+                rows += frame.height
+                yield from pa.RecordBatchReader.from_stream(frame)
+        except Exception as error:
+            failed.append(error)
+            raise
 
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
+    schema = pa.RecordBatchReader.from_stream(table.frame()).schema
+    # The stream itself: of a frame or a reader DuckDB would first load pyarrow's datasets, and pandas with them.
+    connection.register("incoming", pa.RecordBatchReader.from_batches(schema, batches()).__arrow_c_stream__())
+    try:
+        connection.execute(f"INSERT INTO {qualified(table)} SELECT * FROM incoming")  # noqa: S608 - a name from schemas/
+    except Exception:
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        connection.unregister("incoming")
+    return rows
 
 
 def comment(connection: "duckdb.DuckDBPyConnection", table: Table, kind: Literal["TABLE", "VIEW"]) -> None:

@@ -3,11 +3,16 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from pipelines.durable_steps import name_of_caller
 from pipelines.faultpoints import fault_point
+
+_EACH_S = 0.5
+"""How long what a growing file has new waits to be written."""
 
 
 def write_durably(
@@ -71,6 +76,31 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def written_meanwhile(path: Path) -> Iterator[None]:
+    """Have a file that grows written to the disk as it does, so that the end need not wait for all of it.
+
+    Args:
+        path: a file that is there. Locks of this process on it go: it is no other process's business yet.
+
+    Raises:
+        OSError: it could not be written. To be told here is to be told once: the last `sync` may not be told again.
+    """
+    ended = Event()
+    with ThreadPoolExecutor(1) as thread:
+        writing = thread.submit(_write_until, ended, path)
+        try:
+            yield
+        finally:
+            ended.set()
+        writing.result()
+
+
+def _write_until(ended: Event, path: Path) -> None:
+    while not ended.wait(_EACH_S):
+        sync(path)
 
 
 def remove_partials(folder: Path, *, below: bool = True) -> int:

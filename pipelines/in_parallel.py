@@ -1,7 +1,7 @@
 """The same for many things in a few threads, with no more of them under way than there are threads for."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -39,3 +39,30 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def ahead(items: Iterable[T]) -> Generator[T]:
+    """The same items, each made in a thread while the one before it is used.
+
+    Args:
+        items: worth it where making one waits, or gives up Python's lock as reading does. Two of them are in memory.
+
+    Raises:
+        Exception: what making one raised, in its turn.
+
+    Example:
+        for frame in ahead(read_in_turn(paths)): ...
+    """
+    made = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(_next, made)
+        while item := following.result():
+            following = thread.submit(_next, made)
+            yield item[0]
+
+
+def _next(items: Iterator[T]) -> tuple[()] | tuple[T]:
+    """The next item, or none; by itself a StopIteration would not come through a future."""
+    for item in items:
+        return (item,)
+    return ()

@@ -167,7 +167,6 @@ def _fill(  # noqa: PLR0913, PLR0917 - as `build`
     store: Path | None,
 ) -> dict[str, int]:
     """Make and fill every table and view; gives the rows that each table must have."""
-    _declare(connection, params, TABLES.values())
     # What is derived needs the frames of faces alone: all else is taken in meanwhile, by whoever has nothing to do.
     waiting = deque(sorted((t for t in FEATURE_TABLES if t is not AU_FRAMES), key=lambda table: table not in _LONG))
 
@@ -178,12 +177,14 @@ def _fill(  # noqa: PLR0913, PLR0917 - as `build`
                 taken |= _insert_features(own, lake, [waiting.popleft()], params)
         return taken
 
-    with beside(connection) as other, ThreadPoolExecutor(1) as thread:
-        others = thread.submit(take_turns, other)
+    with beside(connection) as other, ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(_said, lake, store)
+        _declare(connection, params, TABLES.values())
+        others = threads.submit(take_turns, other)
         try:
-            said = _said(lake, store)
-            expected = _insert_said(connection, lake, said, version, results, params)
-            expected |= _insert_features(connection, lake, [AU_FRAMES], params)
+            expected = _insert_features(connection, lake, [AU_FRAMES], params)
+            said = reading.result()
+            expected |= _insert_said(connection, lake, said, version, results, params)
             derive(connection, params, sorted(said[RECORDINGS.name]["recording"]))
             expected |= take_turns(connection)
         finally:

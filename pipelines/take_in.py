@@ -1,14 +1,15 @@
 """Take in: the files of a table, some at a time, into a DuckDB file that is being built."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import polars.selectors as cs
 
-from pipelines.duckdb_tables import hand_over, insert_frame
+from pipelines.duckdb_tables import hand_over
 from pipelines.frame_views import present
+from pipelines.in_parallel import ahead
 from pipelines.lake import read_in_turn
 from pipelines.params_publish import PresenceParams
 from schemas.core import Table
@@ -21,9 +22,6 @@ _AT_ONCE = 32
 
 _SHORT_AT_ONCE = 256
 """Files of a few rows each. Polars keeps each file's columns apart, half a kilobyte each, until they are put in order."""
-
-_GROUP = 122_880
-"""Rows that DuckDB packs and writes together."""
 
 
 def take_in(
@@ -43,11 +41,8 @@ def take_in(
         PainLakeError: a file cannot be read.
         ValueError: one has other columns than the table.
     """
-    rows = 0
-    for frame in _in_groups(_published(table, each, params) for each in read_in_turn(paths, _AT_ONCE)):
-        rows += frame.height
-        hand_over(connection, table, frame)
-    return rows
+    published = (_published(table, each, params) for each in read_in_turn(paths, _AT_ONCE))
+    return hand_over(connection, table, ahead(published))
 
 
 def take_in_by_key(connection: "duckdb.DuckDBPyConnection", table: Table, paths: Iterable[Path]) -> int:
@@ -62,12 +57,9 @@ def take_in_by_key(connection: "duckdb.DuckDBPyConnection", table: Table, paths:
         PainLakeError: a file cannot be read.
         ValueError: one has other columns than the table.
     """
-    rows = 0
     in_order = sorted(paths, key=lambda path: path.name.partition(".")[0])
-    for frame in _in_groups(by_key(table, each) for each in read_in_turn(in_order, _SHORT_AT_ONCE)):
-        rows += frame.height
-        insert_frame(connection, table, frame)
-    return rows
+    sorted_rows = (by_key(table, each) for each in read_in_turn(in_order, _SHORT_AT_ONCE))
+    return hand_over(connection, table, ahead(_known(each) for each in sorted_rows))
 
 
 def by_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -75,29 +67,13 @@ def by_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     return table.conform(frame).sort(table.key, maintain_order=True, nulls_last=True)
 
 
-def _in_groups(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same rows in frames of as many as fill whole groups of DuckDB's, and the rest.
-
-    A group is written once it is full. Within one statement or transaction DuckDB would hold on to all that it was
-    handed, and one that ends within a group leaves it to be written again.
-    """
-    waiting: list[pl.DataFrame] = []
-    height = 0
-    for frame in frames:
-        waiting.append(frame)
-        height += frame.height
-        if height >= _GROUP:
-            together = pl.concat(waiting)
-            rest = height % _GROUP
-            yield together[: height - rest]
-            waiting, height = [together[height - rest :]], rest
-    if height:
-        yield pl.concat(waiting)
-
-
 def _published(table: Table, frame: pl.DataFrame, params: PresenceParams) -> pl.DataFrame:
-    """Rows as they are published: NaN becomes NULL, so that means and counts leave it out."""
-    frame = table.conform(frame)
+    """Rows as they are published."""
+    return present(_known(table.conform(frame)), params)
+
+
+def _known(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows, NULL where there is no number, so that means and counts leave it out."""
     unknown = frame.select(cs.float().is_nan().any())
     with_nan = [name for name in unknown.columns if unknown[name][0]]
-    return present(frame.with_columns(pl.col(with_nan).fill_nan(None)) if with_nan else frame, params)
+    return frame.with_columns(pl.col(with_nan).fill_nan(None)) if with_nan else frame

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.durable import sync, written_durably
+from pipelines.durable import sync, written_durably, written_meanwhile
 from pipelines.durable_steps import durable, durable_step
 from pipelines.errors import PainLakeError, UserError
 
@@ -121,12 +121,15 @@ def building(path: Path, memory_limit_mb: int) -> "Iterator[duckdb.DuckDBPyConne
     # which costs half as much again, and they may add up means in another order.
     # DuckDB 1.5 makes a checkpoint by itself after so many bytes, and loses what another connection commits meanwhile
     # (tests/pipelines/test_warehouse.py): here it makes the one in the end alone.
+    # Each group of rows is written once it is full: the last ones are written by the commit, and until that is over no
+    # other connection can begin a statement.
     settings = {
         **_OFFLINE,
         "memory_limit": f"{memory_limit_mb}MB",
         "temp_directory": "",
         "threads": 1,
         "checkpoint_threshold": "1TB",
+        "write_buffer_row_group_count": 1,
     }
     connection = duckdb.connect(config=settings)
     with connection:
@@ -137,7 +140,8 @@ def building(path: Path, memory_limit_mb: int) -> "Iterator[duckdb.DuckDBPyConne
         options = f"STORAGE_VERSION '{STORAGE_VERSION}', RECOVERY_MODE no_wal_writes"
         connection.execute(f"ATTACH '{_literal(path)}' AS painlake ({options})")
         connection.execute("USE painlake")
-        yield connection
+        with written_meanwhile(path):
+            yield connection
         connection.execute("CHECKPOINT painlake")
         connection.execute("USE memory")
         connection.execute("DETACH painlake")

@@ -1,9 +1,11 @@
+import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from pipelines.durable import remove_partials, sync, write_durably, written_durably
+from pipelines.durable import remove_partials, sync, write_durably, written_durably, written_meanwhile
 
 
 def test_a_file_is_whole_with_its_mode_and_its_folder_is_made(tmp_path: Path) -> None:
@@ -89,3 +91,29 @@ def test_what_is_half_written_below_a_folder_stays_where_that_alone_is_cleared(t
         path.write_bytes(b"half")
     assert remove_partials(tmp_path, below=False) == 1
     assert (here.exists(), below.exists()) == (False, True)
+
+
+def test_a_file_that_grows_is_written_to_the_disk_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = threading.Event()
+    monkeypatch.setattr("pipelines.durable._EACH_S", 0.001)
+    monkeypatch.setattr("pipelines.durable.sync", lambda _: synced.set())
+    with written_meanwhile(tmp_path / "a.bin"):
+        assert synced.wait(60)
+
+
+def test_a_disk_that_fails_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = threading.Event()
+
+    def failing(_: Path) -> None:
+        tried.set()
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("pipelines.durable._EACH_S", 0.001)
+    monkeypatch.setattr("pipelines.durable.sync", failing)
+    with pytest.raises(OSError, match="Input/output"), written_meanwhile(tmp_path / "a.bin"):
+        assert tried.wait(60)
+
+
+def test_what_fails_while_a_file_grows_is_told_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), written_meanwhile(tmp_path / "a.bin"):
+        raise KeyError

@@ -47,12 +47,11 @@ def test_rows_stand_in_the_order_of_the_files_however_many_are_read_at_once(
         assert connection.execute("FROM voice_frames").pl().equals(expected)
 
 
-@pytest.mark.parametrize("together", [(1, 122_880), (3, 2), (256, 122_880)])
+@pytest.mark.parametrize("at_once", [1, 3, 256])
 def test_short_tables_stand_in_the_order_of_their_key_however_much_is_held_at_once(
-    lake: Path, connection: duckdb.DuckDBPyConnection, together: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    lake: Path, connection: duckdb.DuckDBPyConnection, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.take_in._SHORT_AT_ONCE", together[0])
-    monkeypatch.setattr("pipelines.take_in._GROUP", together[1])
+    monkeypatch.setattr("pipelines.take_in._SHORT_AT_ONCE", at_once)
     change(lake, FIRST, QUALITY_MEASURES.name, lambda frame: frame.reverse())
     paths = files(lake, QUALITY_MEASURES.name)
     expected = pl.concat([pl.read_parquet(path) for path in paths]).sort(QUALITY_MEASURES.key).fill_nan(None)
@@ -92,6 +91,8 @@ def test_other_types_are_brought_to_those_declared_and_other_columns_are_refused
     change(lake, SECOND, "voice_frames", lambda frame: frame.drop("timestamp_s"))
     with pytest.raises(ValueError, match="missing columns"):
         take_in(connection, VOICE_FRAMES, paths, PresenceParams())
+    # Nothing of a file that came before either.
+    assert connection.execute("SELECT count(*) FROM voice_frames").fetchone() == (rows,)
 
 
 def test_a_file_that_cannot_be_read_is_named(lake: Path, connection: duckdb.DuckDBPyConnection) -> None:
