@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -57,30 +58,19 @@ def _tables(root: Path) -> None:
 
 
 def _validate(root: Path) -> None:
+    from pipelines.known import store_of  # noqa: PLC0415 - as above
     from pipelines.params import ValidateParams  # noqa: PLC0415 - as above
     from pipelines.validate import validate  # noqa: PLC0415 - as above
 
-    state = root / "state"
-    try:
-        from pipelines.known import store_of  # noqa: PLC0415 - as above
-    except ImportError:
-        # An older PainLake, beside which this one is measured, knows of no store.
-        validate(root / "lake", state / "report.json", ValidateParams())
-    else:
-        validate(root / "lake", state / "report.json", ValidateParams(), store_of(state))
+    validate(root / "lake", root / "state" / "report.json", ValidateParams(), store_of(root / "state"))
 
 
 def _summary(root: Path) -> None:
+    from pipelines.known import store_of  # noqa: PLC0415 - as above
     from pipelines.version import write_index, write_summary  # noqa: PLC0415 - as above
 
     write_index(root / "lake", root / "lake" / "index.yaml")
-    try:
-        from pipelines.known import store_of  # noqa: PLC0415 - as above
-    except ImportError:
-        # As above.
-        write_summary(root / "lake", root / "reports" / "dataset.json")
-    else:
-        write_summary(root / "lake", root / "reports" / "dataset.json", store_of(root / "state"))
+    write_summary(root / "lake", root / "reports" / "dataset.json", store_of(root / "state"))
 
 
 _OBJECTS_UP_TO = 20_000
@@ -138,30 +128,32 @@ def _one_table(root: Path) -> None:
 
 
 def _publish(root: Path) -> None:
+    from pipelines.known import store_of  # noqa: PLC0415 - as above
     from pipelines.params_publish import PublishParams  # noqa: PLC0415 - as above
     from pipelines.publish import VersionRecord, publish  # noqa: PLC0415 - as above
 
-    publish(root / "lake", root / "warehouse", VersionRecord(1, "bench"), [], PublishParams())
+    store = store_of(root / "state")
+    publish(root / "lake", root / "warehouse", VersionRecord(1, "bench"), [], PublishParams(), store=store)
 
 
 def _publish_upon(root: Path) -> None:
     """As the night after: upon the file that `_publish` built."""
+    from pipelines.grow import Base  # noqa: PLC0415 - as above
+    from pipelines.known import store_of  # noqa: PLC0415 - as above
     from pipelines.params_publish import PublishParams  # noqa: PLC0415 - as above
     from pipelines.publish import VersionRecord, publish  # noqa: PLC0415 - as above
     from pipelines.warehouse import warehouse_file  # noqa: PLC0415 - as above
 
-    warehouse = root / "warehouse"
-    base = warehouse_file(warehouse, 1)
-    try:
-        from pipelines.grow import Base  # noqa: PLC0415 - as above
-    except ImportError:
-        # An older PainLake, beside which this one is measured, takes the path.
-        publish(root / "lake", warehouse, VersionRecord(2, "bench"), [], PublishParams(), base)  # type: ignore[arg-type]  # of that one
-    else:
-        from pipelines.known import store_of  # noqa: PLC0415 - as above
+    warehouse, record, store = root / "warehouse", VersionRecord(2, "bench"), store_of(root / "state")
+    publish(root / "lake", warehouse, record, [], PublishParams(), Base(warehouse_file(warehouse, 1)), store)
 
-        record, store = VersionRecord(2, "bench"), store_of(root / "state")
-        publish(root / "lake", warehouse, record, [], PublishParams(), Base(base), store)
+
+def _before_publishing(root: Path, number: int) -> None:
+    """What the process of a night has done by then: it wrote the dataset's index and summary. No such version is there."""
+    from pipelines.warehouse import warehouse_file  # noqa: PLC0415 - as above
+
+    _summary(root)
+    warehouse_file(root / "warehouse", number).unlink(missing_ok=True)
 
 
 def _query(root: Path) -> float:
@@ -197,6 +189,12 @@ STEPS: dict[str, Callable[[Path], float | None]] = {
     "publish, one new": _publish_upon,
 }
 
+_BEFORE: dict[str, Callable[[Path], None]] = {
+    "publish, all new": partial(_before_publishing, number=1),
+    "publish, one new": partial(_before_publishing, number=2),
+}
+"""What is done in the same process before a step, and not measured."""
+
 
 def measure(step: str, root: Path, longest_s: float = 3600.0) -> dict[str, float]:
     """Seconds by the clock and of computing, and the peak of memory, of one step in a process of its own.
@@ -213,6 +211,8 @@ def measure(step: str, root: Path, longest_s: float = 3600.0) -> dict[str, float
 
 
 def _one(step: str, root: Path) -> None:
+    if step in _BEFORE:
+        _BEFORE[step](root)
     begun, own, children = time.perf_counter(), resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     before = [_cpu_s(who) for who in (own, children)]
     told = STEPS[step](root)

@@ -82,12 +82,12 @@ def hand_over(connection: "duckdb.DuckDBPyConnection", table: Table, frames: Ite
         frames: rows that have its columns, in order; each is taken once the one before it is in the table.
 
     Raises:
-        Exception: what taking a frame raised; the table is then as it was.
+        BaseException: what taking a frame raised; the table is then as it was.
     """
     import pyarrow as pa  # noqa: PLC0415 - not all who make a table fill it
 
     rows = 0
-    failed: list[Exception] = []
+    failed: list[BaseException] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal rows
@@ -95,7 +95,7 @@ def hand_over(connection: "duckdb.DuckDBPyConnection", table: Table, frames: Ite
             for frame in frames:
                 rows += frame.height
                 yield from pa.RecordBatchReader.from_stream(frame)
-        except Exception as error:
+        except BaseException as error:
             failed.append(error)
             raise
 

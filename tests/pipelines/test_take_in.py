@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines.duckdb_tables import create_sql
+from pipelines.duckdb_tables import create_sql, hand_over
 from pipelines.errors import PainLakeError
 from pipelines.lake import files
 from pipelines.params_publish import PresenceParams
@@ -100,3 +100,13 @@ def test_a_file_that_cannot_be_read_is_named(lake: Path, connection: duckdb.Duck
     path.write_bytes(b"no parquet")
     with pytest.raises(PainLakeError, match=FIRST):
         take_in(connection, VOICE_FRAMES, [path], PresenceParams())
+
+
+def test_who_interrupts_is_told_so(connection: duckdb.DuckDBPyConnection) -> None:
+    def interrupted() -> Iterator[pl.DataFrame]:
+        yield VOICE_FRAMES.frame()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hand_over(connection, VOICE_FRAMES, interrupted())
+    assert connection.execute("SELECT count(*) FROM voice_frames").fetchone() == (0,)
