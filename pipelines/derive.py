@@ -36,10 +36,6 @@ _NEUTRAL_BEFORE = "neutral_before"
 _AT_A_TIME = 50
 """Recordings: about 90,000 frames of 45 numbers are in memory at once."""
 
-_TOGETHER = 20
-"""Parts in one transaction: rows are written once they fill a group, and DuckDB holds on to what it is handed until it
-ends."""
-
 _NOBODY = np.full(len(GRADED), np.nan)
 
 
@@ -59,21 +55,20 @@ def derive(connection: "duckdb.DuckDBPyConnection", params: PublishParams, recor
         tasks.setdefault(recording, []).append((task, start_s, end_s))
     for table in (AU_NEUTRAL_BY_RECORDING, AU_EVENTS, AU_COOCCURRENCE, AU_SUMMARIES):
         _clear(connection, table, recordings)
-    parts = list(parts_of_persons(recordings, whose))
-    for begin in range(0, len(parts), _TOGETHER):
-        connection.begin()
-        for part in parts[begin : begin + _TOGETHER]:
-            batch = read_batch(connection, part, tasks, params)
-            faces = neutral_faces(batch, params.neutral)
-            known = [recording for recording in part if recording in whose]
-            insert_frame(connection, AU_NEUTRAL_BY_RECORDING, _neutral_rows(known, faces, tasks))
-            found = found_events(batch, params.events)
-            insert_frame(connection, AU_EVENTS, found)
-            insert_frame(connection, AU_COOCCURRENCE, cooccurrence(batch))
-            if params.neutral.over == "person":
-                faces = _of_persons(connection, known, whose)
-            insert_frame(connection, AU_SUMMARIES, _summed(batch, faces, found, params))
-        connection.commit()
+    # In one transaction: rows are written once they fill a group, and those of a shorter one would stay in memory.
+    connection.begin()
+    for part in parts_of_persons(recordings, whose):
+        batch = read_batch(connection, part, tasks, params)
+        faces = neutral_faces(batch, params.neutral)
+        known = [recording for recording in part if recording in whose]
+        insert_frame(connection, AU_NEUTRAL_BY_RECORDING, _neutral_rows(known, faces, tasks))
+        found = found_events(batch, params.events)
+        insert_frame(connection, AU_EVENTS, found)
+        insert_frame(connection, AU_COOCCURRENCE, cooccurrence(batch))
+        if params.neutral.over == "person":
+            faces = _of_persons(connection, known, whose)
+        insert_frame(connection, AU_SUMMARIES, _summed(batch, faces, found, params))
+    connection.commit()
     moved = _renew_neutral(connection)
     # With another neutral face all of a person's calibrated values are others.
     others = sorted(moved - {*recordings}) if params.neutral.over == "person" else []
