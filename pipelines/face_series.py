@@ -126,7 +126,7 @@ def together(presence: Presence, first: int, end: int) -> tuple[Values, Values]:
         Two k x k: share of the time in which both were measured, and time with both over time with at least one
         (Jaccard); NaN where there is no such time.
 
-    >>> share, jaccard = together(Presence.of(np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([0.1, 0.1])), 0, 2)
+    >>> share, jaccard = together(Presence.of(np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([0.25, 0.25])), 0, 2)
     >>> float(share[0, 1]), float(jaccard[0, 1])
     (0.5, 0.5)
     """
