@@ -7,6 +7,7 @@ and the view. Prints a table, and the same as JSON with the machine's descriptio
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import describe
+from flows.environment import settings_for
 from flows.report import table
 
 FULL = "600 of 60 s"
@@ -202,8 +204,10 @@ def measure(step: str, root: Path, longest_s: float = 3600.0) -> dict[str, float
     A step that takes longer than `longest_s` is ended, and has no memory.
     """
     command = [sys.executable, "-m", "benchmarks.scale", "--step", step, "--study", str(root)]
+    # As a night has it.
+    given = os.environ | settings_for(root / "state")
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=longest_s)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=longest_s, env=given)
     except subprocess.TimeoutExpired:
         return {"seconds": longest_s, "cpu_s": longest_s, "memory_mb": 0}
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -17,6 +17,7 @@ from flows.command import JsonOption, StudyOption
 from flows.command import plainly as _plainly
 from flows.command import print_json as _print
 from flows.command import root_of as _root
+from flows.environment import prepare_for_polars
 
 app = typer.Typer(
     name="painlake",
@@ -33,6 +34,7 @@ app.command()(release)
 
 def main() -> None:
     """The entry point of `painlake`."""
+    prepare_for_polars()
     # Python looks for rings of objects once more as it ends, though all goes with the process.
     atexit.register(gc.freeze)
     app()

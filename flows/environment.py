@@ -30,8 +30,20 @@ _UNLESS_SET = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
 }
 
+_FOR_POLARS = {
+    # Its allocator (jemalloc) gives back at once what it has freed, to take it again for the next files; kept for five
+    # seconds, a publication computes 3 % less, and its peak is no higher.
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:5000,muzzy_decay_ms:5000",
+}
+
 _SERVERS = "prefect-servers"
 """In the state folder: the data folders of servers that the study is entered at."""
+
+
+def prepare_for_polars() -> None:
+    """Set what polars looks up when it is imported; call it before that, which is earlier than Prefect's turn."""
+    for name, value in _FOR_POLARS.items():
+        os.environ.setdefault(name, value)
 
 
 def prepare_environment(state: Path) -> None:
@@ -54,7 +66,7 @@ def settings_for(state: Path) -> dict[str, str]:
     """
     home = os.environ.get("PREFECT_HOME") or str(state / "prefect")
     logs = {name: _UNLESS_SET[name] for name in ("PREFECT_LOGGING_EXTRA_LOGGERS", "PREFECT_RESULTS_PERSIST_BY_DEFAULT")}
-    return {**_ALWAYS, **logs, "PREFECT_HOME": home}
+    return {**_ALWAYS, **_FOR_POLARS, **logs, "PREFECT_HOME": home}
 
 
 def traces_elsewhere(state: Path) -> tuple[Path, ...]:

@@ -33,6 +33,8 @@ _SETTINGS = {
     "POLARS_MAX_THREADS": "1",
     # Arrow's own allocator takes a gigabyte of address space at once, which the limit on memory would count.
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    # Whatever the run's own process keeps of what polars has freed (see flows.environment), a worker gives it back.
+    "_RJEM_MALLOC_CONF": "",
 }
 
 

@@ -37,6 +37,7 @@ def refusal(workers: Workers, function: Callable[..., object], *arguments: Any) 
 def test_work_is_done_in_another_process_that_starts_no_threads_of_its_own(workers: Workers) -> None:
     assert workers.run(os.getpid) != os.getpid()
     assert workers.run(os.getenv, "OMP_NUM_THREADS") == "1"
+    assert workers.run(os.getenv, "_RJEM_MALLOC_CONF") == ""
     assert workers.run(divmod, 7, 2) == (3, 1)
 
 
