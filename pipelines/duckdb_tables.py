@@ -70,7 +70,14 @@ def insert_frame(connection: "duckdb.DuckDBPyConnection", table: Table, frame: p
     Raises:
         ValueError: the frame has other columns than the table.
     """
-    hand_over(connection, table, [table.conform(frame).with_columns(cs.float().fill_nan(None))])
+    hand_over(connection, table, [without_nan(table.conform(frame))])
+
+
+def without_nan(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows, NULL where there is no number, so that means and counts leave it out."""
+    unknown = frame.select(cs.float().is_nan().any())
+    with_nan = [name for name in unknown.columns if unknown[name][0]]
+    return frame.with_columns(pl.col(with_nan).fill_nan(None)) if with_nan else frame
 
 
 def hand_over(connection: "duckdb.DuckDBPyConnection", table: Table, frames: Iterable[pl.DataFrame]) -> int:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-import polars.selectors as cs
 
-from pipelines.duckdb_tables import hand_over
+from pipelines.duckdb_tables import hand_over, without_nan
 from pipelines.frame_views import present
 from pipelines.in_parallel import ahead
 from pipelines.lake import read_in_turn
@@ -59,7 +58,7 @@ def take_in_by_key(connection: "duckdb.DuckDBPyConnection", table: Table, paths:
     """
     in_order = sorted(paths, key=lambda path: path.name.partition(".")[0])
     sorted_rows = (by_key(table, each) for each in read_in_turn(in_order, _SHORT_AT_ONCE))
-    return hand_over(connection, table, ahead(_known(each) for each in sorted_rows))
+    return hand_over(connection, table, ahead(without_nan(each) for each in sorted_rows))
 
 
 def by_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -69,11 +68,4 @@ def by_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _published(table: Table, frame: pl.DataFrame, params: PresenceParams) -> pl.DataFrame:
     """Rows as they are published."""
-    return present(_known(table.conform(frame)), params)
-
-
-def _known(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows, NULL where there is no number, so that means and counts leave it out."""
-    unknown = frame.select(cs.float().is_nan().any())
-    with_nan = [name for name in unknown.columns if unknown[name][0]]
-    return frame.with_columns(pl.col(with_nan).fill_nan(None)) if with_nan else frame
+    return present(without_nan(table.conform(frame)), params)
